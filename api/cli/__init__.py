@@ -1,0 +1,1 @@
+"""The command line program `aorist`: one verb a file."""

@@ -1,0 +1,1 @@
+"""The three things a route may ask for: dispatch, read, caller."""

@@ -1,0 +1,1 @@
+"""The commands of commerce and their handlers."""

@@ -1,0 +1,1 @@
+"""The commands of social and their handlers."""

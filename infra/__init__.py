@@ -1,0 +1,1 @@
+"""Drivers, stores and engines behind the ports; wired in `infra.wiring`."""

@@ -1,0 +1,146 @@
+"""What a projection is: a pure function from facts to row changes, and queries over the rows.
+
+A projection module has module-level tables made by `table()`, one function
+
+    def project(fact: Event, at: Envelope, rows: Changes) -> None
+
+and query functions that return a SQLAlchemy `Select`. It reads facts of its own context only and
+writes its own tables only, so each projection can be rebuilt alone.
+
+A query function answers one of three things: a `Select` (one row, or not found), a `Listing`
+(rows in pages) or a `Detail` (one row with lists of rows below it). A parameter named `viewer`
+is the calling user's id, or None.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Executable,
+    MetaData,
+    Select,
+    Table,
+    Text,
+    TypeDecorator,
+    Uuid,
+)
+from sqlalchemy.schema import SchemaItem
+
+metadata = MetaData()
+"""All read-model tables; a table's schema is its context (a name prefix in SQLite)."""
+
+Key = Any
+"""The primary key of a row: one value, or a tuple in the order of the key's columns."""
+
+
+class Changes(Protocol):
+    """The row changes a projection asks for. They are data: the engine merges and writes them.
+
+    All verbs address one row by its primary key. Asking for the impossible (inserting a row that
+    is there, changing or deleting one that is not) stops the reader at that fact with an error.
+    """
+
+    def insert(self, table: Table, **values: object) -> None:
+        """Add a row; columns left out are NULL or their `default`."""
+        ...
+
+    def update(self, table: Table, key: Key, **values: object) -> None:
+        """Set columns of a row."""
+        ...
+
+    def add(self, table: Table, key: Key, **amounts: int) -> None:
+        """Add to number columns of a row; amounts may be negative."""
+        ...
+
+    def delete(self, table: Table, key: Key) -> None:
+        """Remove a row."""
+        ...
+
+    def run(self, statement: Executable) -> None:
+        """Run a set-based statement over this projection's own tables, after the changes so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Rows in pages. `by` must be selected, not null, and its last column unique in the result."""
+
+    select: Select[Any]
+    by: tuple[Column[Any], ...]
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One row, and under each name of `lists` all rows of that select (bounded by the engine)."""
+
+    select: Select[Any]
+    lists: Mapping[str, Select[Any]] = field(default_factory=dict)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A UTC time that comes back with its zone from SQLite too."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a time without a zone; keep UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the time with its zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def table(name: str, *items: SchemaItem) -> Table:
+    """Declare a table of the projection module that calls this.
+
+    Its schema is the module's context. `name` must be unique within the context.
+    """
+    module = sys._getframe(1).f_globals["__name__"]
+    _, context, _feature = module.split(".")
+    return Table(name, metadata, *items, schema=context, info={"projection": module})
+
+
+def key(name: str = "id") -> Column[UUID]:
+    """A uuid column of the primary key."""
+    return Column(name, Uuid, primary_key=True)
+
+
+def ref(name: str, *, nullable: bool = False, index: bool = False) -> Column[UUID]:
+    """A uuid column that names another aggregate."""
+    return Column(name, Uuid, nullable=nullable, index=index)
+
+
+def text(name: str, *, nullable: bool = False) -> Column[str]:
+    """A text column."""
+    return Column(name, Text, nullable=nullable)
+
+
+def count(name: str) -> Column[int]:
+    """A number column that starts at 0: pieces, versions, positions, counters."""
+    return Column(name, BigInteger, nullable=False, default=0)
+
+
+def money(name: str) -> Column[int]:
+    """An amount in minor units of the currency in the row's column `currency`.
+
+    The API shows it as `{"amount": …, "currency": …}`.
+    """
+    return Column(name, BigInteger, nullable=False, default=0, info={"money": True})
+
+
+def moment(name: str, *, nullable: bool = False) -> Column[datetime]:
+    """A time column, in UTC."""
+    return Column(name, Moment, nullable=nullable)
