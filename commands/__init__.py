@@ -40,13 +40,21 @@ Text = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=r"^[^\x00]*
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
+def part(cls: type[T]) -> type[T]:
+    """Make `cls` a part of commands (an order's line): frozen, validated on construction."""
+    return validated(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid"))(cls)  # type: ignore[return-value]
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 def command(cls: type[T]) -> type[T]:
     """Make `cls` a command: a frozen dataclass whose values are validated on construction.
 
     Unknown fields and wrong types raise `pydantic.ValidationError`. An id that the caller may
     leave out is declared `UUID | None = None`; the handler then takes `ids.new()`.
     """
-    return validated(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid"))(cls)
+    made = part(cls)
+    made.IS_COMMAND = True  # type: ignore[attr-defined]
+    return made
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,149 @@
+"""One database: its engines, its write turn, and how a context's tables are named in it."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.dialects.sqlite.base import SQLiteIdentifierPreparer
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+SQLITE_BUSY_S = 30.0
+"""How long a process waits for another one's write to a SQLite file."""
+POOL_WAIT_S = 5.0
+"""How long a query waits for a free connection."""
+SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",  # an acknowledged command survives a power cut
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA cache_size=-65536",  # KiB
+)
+SCHEMA_MARK = "\N{CURRENCY SIGN}"
+
+
+class PrefixedNames(SQLiteIdentifierPreparer):
+    """SQLite has no schemas: `banking.accounts` becomes `banking_accounts`.
+
+    SQLAlchemy writes schema, dot and table in several places. So a schema is rendered with a
+    mark behind it, and the mark and the dot become an underscore when a statement is sent.
+    """
+
+    def quote_schema(self, schema: str) -> str:
+        """Return the schema with the mark."""
+        return schema + SCHEMA_MARK
+
+    def format_table(self, table: Any, use_schema: bool = True, name: str | None = None) -> str:
+        """Return the table with its schema even where SQLite wants none (`CREATE INDEX … ON`)."""
+        return super().format_table(table, True, name)
+
+
+class Database:
+    """A PostgreSQL database or a SQLite file; several contexts may share one."""
+
+    def __init__(self, url: str, connections: int) -> None:
+        parsed = make_url(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.url = parsed
+        self.turn = asyncio.Lock()
+        """SQLite has one writer at a time; within this process they queue here, in order."""
+        if self.is_sqlite:
+            self.path = Path(parsed.database or "")
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.writer = _sqlite(parsed, "BEGIN IMMEDIATE", 1)
+            self.reader = _sqlite(parsed, "BEGIN", connections)
+        else:
+            self.writer = self.reader = create_async_engine(
+                parsed.set(drivername="postgresql+psycopg_async"),
+                pool_size=connections,
+                max_overflow=0,
+                pool_timeout=POOL_WAIT_S,
+                pool_pre_ping=True,
+            )
+
+    @property
+    def conninfo(self) -> str:
+        """The libpq connection string, for psycopg itself."""
+        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    def __str__(self) -> str:
+        """Return the URL without its password."""
+        return self.url.render_as_string(hide_password=True)
+
+    @asynccontextmanager
+    async def write(self, schema: dict[str, str] | None = None) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that writes; `schema` translates schema names (a shadow's)."""
+        if self.is_sqlite:
+            async with self.turn, self.writer.begin() as connection:
+                yield await _translated(connection, schema)
+        else:
+            async with self.writer.begin() as connection:
+                yield await _translated(connection, schema)
+
+    @asynccontextmanager
+    async def read(self, schema: dict[str, str] | None = None) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that reads one state of the database."""
+        async with self.reader.connect() as connection:
+            if not self.is_sqlite:
+                await connection.execution_options(isolation_level="REPEATABLE READ")
+            yield await _translated(connection, schema)
+
+    def connections(self) -> dict[str, int]:
+        """Return how many connections are in use and idle."""
+        pools: list[Any] = list(
+            {id(e): e.sync_engine.pool for e in (self.writer, self.reader)}.values()
+        )
+        return {
+            "active": sum(pool.checkedout() for pool in pools),
+            "idle": sum(pool.checkedin() for pool in pools),
+        }
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.writer.dispose()
+        await self.reader.dispose()
+
+
+async def _translated(
+    connection: AsyncConnection, schema: dict[str, str] | None
+) -> AsyncConnection:
+    if schema is None:
+        return connection
+    return await connection.execution_options(schema_translate_map=schema)
+
+
+def _sqlite(url: URL, begin: str, connections: int) -> AsyncEngine:
+    engine = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite"),
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_S,
+        connect_args={"timeout": SQLITE_BUSY_S},
+    )
+    sync = engine.sync_engine
+    sync.dialect.preparer = PrefixedNames
+    sync.dialect.identifier_preparer = PrefixedNames(sync.dialect)
+
+    @event.listens_for(sync, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions are begun below, not guessed
+        cursor = connection.cursor()
+        for pragma in SQLITE_PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(sync, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    @event.listens_for(sync, "before_cursor_execute", retval=True)
+    def _prefix(
+        _conn: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool
+    ) -> tuple[str, Any]:
+        # A translated schema is quoted twice, so it carries two marks.
+        return re.sub(SCHEMA_MARK + r"+\.", "_", statement), parameters
+
+    return engine

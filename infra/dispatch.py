@@ -1,0 +1,222 @@
+"""The write path: a command comes in, its handler decides, its receipt goes out."""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from commands import Caller, Ids, Log, Receipt
+from domain import Refused
+from infra.discovery import Features, Handling, ports_of
+from infra.log.codec import Codec
+from infra.log.group import GroupCommit
+from infra.log.port import LogError, Origin, Store, Stored, refused_again
+from infra.session import AnsweredBefore, Moved, Session, receipt_of
+from infra.streams import Streams
+
+MAX_DECISIONS = 20
+"""Times a command is decided when other writers keep being faster."""
+MAX_KEY = 255
+"""Characters of an idempotency key."""
+
+log = structlog.get_logger("aorist.command")
+
+
+class KeyReused(Exception):
+    """The idempotency key was used for another command; the first one's answer stands."""
+
+
+class InFlight(Exception):
+    """A command with the same key is being worked on; ask again in a moment."""
+
+
+class Contended(LogError):
+    """Other writers were faster too many times. Send it again with the same key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A command's receipt; `replayed` when the key had been used and this is what happened then."""
+
+    receipt: Receipt
+    replayed: bool = False
+
+
+class Replayed(Exception):
+    """Wraps a refusal that is given again, so that the caller can tell (`refusal`)."""
+
+    def __init__(self, refusal: Refused) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
+@dataclass(slots=True)
+class ContextLog:
+    """One context's log and what is kept in memory of it."""
+
+    store: Store
+    group: GroupCommit
+    streams: Streams
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meta:
+    """What comes with a command: for the envelope, the receipt and idempotency."""
+
+    key: str | None = None
+    expected: int | None = None
+    """The version the caller expects the (first) changed stream to be at."""
+    command_id: UUID | None = None
+    correlation_id: UUID | None = None
+    causation_id: UUID | None = None
+    traceparent: str | None = None
+
+
+class Dispatcher:
+    """Runs commands. One per process; all callers share its queues and its memory."""
+
+    def __init__(
+        self,
+        features: Features,
+        logs: Mapping[str, ContextLog],
+        codec: Codec,
+        ports: dict[type, object],
+        observe: Callable[[str, str, float], None],
+    ) -> None:
+        self._logs = logs
+        self._codec = codec
+        self._ids: Ids = ports[Ids]  # type: ignore[assignment]
+        self._observe = observe
+        self._handlings = {
+            command: (handling, ports_of(handling, ports))
+            for command, handling in features.handlings.items()
+            if handling.context in logs
+        }
+        self._in_flight: set[tuple[str, str, str]] = set()
+
+    async def dispatch(self, command: object, by: Caller, meta: Meta = Meta()) -> Answer:
+        """Run one command and return its receipt.
+
+        Raises what its rules raise (`Refused`), `KeyReused`, `InFlight`, `VersionMoved`, or a
+        `LogError` when the store is away or too busy; the command may then be sent again with
+        the same key.
+        """
+        try:
+            handling, ports = self._handlings[type(command)]
+        except KeyError:
+            raise LookupError(f"{type(command).__name__} is no command of this process") from None
+        origin = self._origin(handling, command, by, meta)
+        slot = (origin.actor, origin.command, origin.key)
+        if slot in self._in_flight:
+            raise InFlight(f"a {origin.command} with the key {origin.key!r} is being worked on")
+        self._in_flight.add(slot)
+        started = time.perf_counter()
+        result, answer = "failed", None
+        try:
+            answer = await self._decide(handling, ports, command, by, origin, meta.expected)
+            result = "repeated" if answer.replayed else "accepted"
+            return answer
+        except Replayed as again:
+            result = "refused again"
+            raise again.refusal from again
+        except Refused as refusal:
+            result = refusal.code
+            raise
+        except Exception as error:
+            result = type(error).__name__
+            raise
+        finally:
+            self._in_flight.discard(slot)
+            self._report(origin, handling.context, result, answer, time.perf_counter() - started)
+
+    async def _decide(
+        self,
+        handling: Handling,
+        ports: dict[str, object],
+        command: object,
+        by: Caller,
+        origin: Origin,
+        expected: int | None,
+    ) -> Answer:
+        context = self._logs[handling.context]
+        for _ in range(MAX_DECISIONS):
+            session = Session(origin, context.streams, context.group, self._codec, expected)
+            named = {
+                name: session if port is Log else by
+                for name, port in handling.ports.items()
+                if port in (Log, Caller)
+            }
+            try:
+                try:
+                    return Answer(await handling.handler(command, **named, **ports))
+                except Refused as refusal:
+                    await session.refuse(refusal)
+                    raise
+            except Moved:
+                continue
+            except AnsweredBefore as before:
+                return self._again(before.stored, origin)
+        raise Contended(
+            f"{origin.command} was overtaken {MAX_DECISIONS} times by other writers; "
+            "send it again with the same key"
+        )
+
+    @staticmethod
+    def _again(stored: Stored, origin: Origin) -> Answer:
+        if stored.fingerprint != origin.fingerprint:
+            raise KeyReused(
+                f"the key {origin.key!r} was used for another {origin.command}; "
+                "use a new key for a new command"
+            )
+        if stored.refusal:
+            raise Replayed(refused_again(stored.refusal))
+        return Answer(receipt_of(stored), replayed=True)
+
+    def _origin(self, handling: Handling, command: object, by: Caller, meta: Meta) -> Origin:
+        command_id = meta.command_id or self._ids.new()
+        return Origin(
+            command_id=command_id,
+            command=handling.name,
+            actor=by.actor,
+            key=meta.key if meta.key is not None else str(command_id),
+            fingerprint=fingerprint(command, meta.expected),
+            correlation_id=meta.correlation_id or command_id,
+            causation_id=meta.causation_id,
+            traceparent=meta.traceparent,
+            address=by.address,
+            agent=by.agent,
+            reason=by.reason,
+        )
+
+    def _report(
+        self, origin: Origin, context: str, result: str, answer: Answer | None, seconds: float
+    ) -> None:
+        self._observe(origin.command, result, seconds)
+        receipt = answer.receipt if answer else None
+        log.info(
+            "command",
+            command=origin.command,
+            result=result,
+            context=context,
+            position=receipt.position if receipt else None,
+            stream=str(receipt.stream) if receipt else None,
+            version=receipt.version if receipt else None,
+            actor=origin.actor,
+            correlation_id=str(origin.correlation_id),
+            ms=round(seconds * 1000, 2),
+        )
+
+
+def fingerprint(command: object, expected: int | None = None) -> str:
+    """Return a digest of a command's values, the same whatever the order of its mappings."""
+    data = msgspec.json.encode([command, expected], order="sorted", enc_hook=_plain)
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    raise TypeError(f"a command field of type {type(value).__name__} cannot be fingerprinted")

@@ -1,0 +1,98 @@
+"""What one batch of appends comes to, worked out once for both stores."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from infra.log.port import Accepted, Append, Encoded, Outcome, Repeated, Stale, Stored, Tracked
+
+
+class FactRow(NamedTuple):
+    """A fact's place: which append of the batch it belongs to, its stream and version."""
+
+    append: int
+    stream: UUID
+    version: int
+    fact: Encoded
+
+
+class Check(NamedTuple):
+    """A stream that must still be at `expected` in the store."""
+
+    append: int
+    stream: UUID
+    expected: int
+
+
+class Batch:
+    """The rows of a batch. `stale` holds appends that contradict an earlier one of the batch."""
+
+    def __init__(self, appends: Sequence[Append]) -> None:
+        self.appends = appends
+        self.facts: list[FactRow] = []
+        self.checks: list[Check] = []
+        self.tracked: list[tuple[int, Tracked]] = []
+        self.stale: dict[int, Stale] = {}
+        self.last: list[int] = []
+        """For each append, how many facts of the batch are in the log when it is."""
+        ends: dict[UUID, int] = {}
+        for number, append in enumerate(appends):
+            self._add(number, append, ends)
+            self.last.append(len(self.facts))
+
+    def _add(self, number: int, append: Append, ends: dict[UUID, int]) -> None:
+        for write in append.writes:
+            version = write.expected
+            if version is not None:
+                known = ends.get(write.stream)
+                if known is None:
+                    self.checks.append(Check(number, write.stream, version))
+                elif known != version:
+                    self.stale[number] = Stale(write.stream)
+                    return
+            for index, fact in enumerate(write.facts):
+                at = write.versions[index] if version is None else version + index + 1
+                self.facts.append(FactRow(number, write.stream, at, fact))
+            if version is not None:
+                ends[write.stream] = version + len(write.facts)
+        if append.tracked:
+            self.tracked.append((number, append.tracked))
+
+    def failed(self, stale: dict[int, Stale], repeated: dict[int, Stored]) -> list[Outcome | None]:
+        """Return the outcomes of a batch of which nothing was written."""
+        return [
+            Repeated(repeated[n]) if n in repeated else stale.get(n)
+            for n in range(len(self.appends))
+        ]
+
+    def accepted(self, context: str, base: int, time: datetime) -> list[Outcome | None]:
+        """Return the outcomes of a batch that is in the log behind position `base`."""
+        return [
+            Accepted(self.receipt(number, context, base, time))
+            for number in range(len(self.appends))
+        ]
+
+    def receipt(self, number: int, context: str, base: int, time: datetime) -> Stored:
+        """Return the receipt row of one append."""
+        append = self.appends[number]
+        origin, first = append.origin, append.writes[0] if append.writes else None
+        return Stored(
+            context=context,
+            command_id=origin.command_id,
+            command=origin.command,
+            actor=origin.actor,
+            key=origin.key,
+            fingerprint=origin.fingerprint,
+            correlation_id=origin.correlation_id,
+            causation_id=origin.causation_id,
+            address=origin.address,
+            agent=origin.agent,
+            reason=origin.reason,
+            stream=first.stream if first else None,
+            version=(first.expected or 0) + len(first.facts) if first else 0,
+            position=base + self.last[number],
+            facts=sum(len(write.facts) for write in append.writes),
+            time=time,
+            refusal=append.refusal,
+        )

@@ -1,0 +1,37 @@
+"""Facts to and from what is stored, by topic."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from domain import Event
+from infra.log.port import CorruptFact, Encoded, Recorded
+
+
+class Codec:
+    """Knows every fact class by its topic."""
+
+    def __init__(self, facts: Mapping[str, type[Event]]) -> None:
+        self._decoders = {topic: msgspec.json.Decoder(fact) for topic, fact in facts.items()}
+
+    def encode(self, event: Event) -> Encoded:
+        """Return a fact as it is stored."""
+        return Encoded(event.TOPIC, msgspec.json.encode(event))
+
+    def decode(self, recorded: Recorded) -> Event:
+        """Return the fact. Raises `CorruptFact` when its topic or its data cannot be read."""
+        at = recorded.at
+        try:
+            return self._decoders[at.topic].decode(recorded.data)
+        except KeyError:
+            problem = f"no fact class has the topic {at.topic!r}"
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            problem = f"its data is no {at.topic}: {error}"
+        raise CorruptFact(
+            f"{at.context} log, position {at.position} (stream {at.stream}, version {at.version}): "
+            f"{problem}; restore the row from a backup, or deploy the code that knows it"
+        )
+
+    def decode_all(self, found: Iterable[Recorded]) -> list[Event]:
+        """Return the facts of `found`, in order."""
+        return [self.decode(recorded) for recorded in found]

@@ -1,0 +1,159 @@
+"""Group commit: appends that arrive while a transaction is in flight go in the next one."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from infra.log.port import (
+    Accepted,
+    Append,
+    Busy,
+    LogError,
+    Outcome,
+    Rejected,
+    Repeated,
+    Stale,
+    Store,
+    Unavailable,
+)
+
+MAX_TRIES = 3
+"""Times a batch is sent when the store gives no answer. Receipts make sending again safe."""
+RETRY_S = 0.05
+"""Pause before the second try; doubled for the next."""
+
+Observe = Callable[[int, float], None]
+"""Called after each batch with its size and its seconds."""
+
+
+class Pending:
+    """An append on its way. Those it was decided upon (`after`) must succeed before it can."""
+
+    __slots__ = ("after", "append", "future")
+
+    def __init__(self, append: Append, after: Iterable["Pending"]) -> None:
+        self.append = append
+        # One that is written needs no watching; one that is lost makes this one lost too.
+        self.after = tuple(p for p in after if not p.future.done() or p.lost)
+        self.future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    async def outcome(self) -> Outcome:
+        """Wait for the outcome. A caller who gives up does not stop the append."""
+        return await asyncio.shield(self.future)
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is decided and nothing of it was written."""
+        future = self.future
+        if not future.done():
+            return False
+        return bool(future.exception()) or not isinstance(future.result(), Accepted)
+
+    def settle(self, outcome: Outcome | LogError) -> None:
+        """Tell whoever waits. The chain behind is let go, so that it can be freed."""
+        self.after = ()
+        if self.future.done():
+            return
+        if isinstance(outcome, Exception):
+            self.future.set_exception(outcome)
+            self.future.exception()  # a caller who has gone away has not forgotten it
+        else:
+            self.future.set_result(outcome)
+
+
+class GroupCommit:
+    """The queue in front of one store. No timer: an idle log commits at once."""
+
+    def __init__(self, store: Store, *, batch: int, queue: int, observe: Observe) -> None:
+        self._store = store
+        self._batch = batch
+        self._queue = queue
+        self._observe = observe
+        self._waiting: deque[Pending] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    def submit(self, append: Append, after: Iterable[Pending] = ()) -> Pending:
+        """Queue an append; await its `outcome()`. Raises `Busy` when the queue is full."""
+        if len(self._waiting) >= self._queue:
+            raise Busy(
+                f"{len(self._waiting)} commands wait for the {self._store.context} log; "
+                "send this one again later, with the same key"
+            )
+        pending = Pending(append, after)
+        self._waiting.append(pending)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._drain(), name=f"{self._store.context}-log")
+        return pending
+
+    async def close(self) -> None:
+        """Wait until everything queued is decided."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+            started = time.perf_counter()
+            try:
+                await self._commit(batch)
+            except BaseException as error:
+                # Whatever goes wrong here must reach every waiter: nobody hangs.
+                for pending in (*batch, *self._waiting):
+                    pending.settle(Unavailable(f"the append was broken off: {error!r}"))
+                self._waiting.clear()
+                raise
+            self._observe(len(batch), time.perf_counter() - started)
+
+    async def _commit(self, batch: list[Pending]) -> None:
+        todo = batch
+        while todo := self._possible(todo):
+            try:
+                outcomes = await self._send(todo)
+            except Rejected as error:
+                if len(todo) == 1:
+                    todo[0].settle(error)
+                    return
+                # Find the append with the value that the store refuses; the others go on.
+                middle = len(todo) // 2
+                await self._commit(todo[:middle])
+                await self._commit(todo[middle:])
+                return
+            except Unavailable as error:
+                for pending in todo:
+                    pending.settle(error)
+                return
+            for pending, outcome in zip(todo, outcomes, strict=True):
+                if outcome is not None:
+                    pending.settle(_ours(pending.append, outcome))
+
+    @staticmethod
+    def _possible(batch: list[Pending]) -> list[Pending]:
+        """Return those that are undecided; decided upon something lost, they are stale."""
+        todo = []
+        for pending in batch:
+            if pending.future.done():
+                continue
+            if any(before.lost for before in pending.after):
+                pending.settle(Stale(None))
+            else:
+                todo.append(pending)
+        return todo
+
+    async def _send(self, batch: list[Pending]) -> list[Outcome | None]:
+        appends = [pending.append for pending in batch]
+        for attempt in range(1, MAX_TRIES + 1):
+            try:
+                return await self._store.append(appends)
+            except Unavailable:
+                if attempt == MAX_TRIES:
+                    raise
+                await asyncio.sleep(RETRY_S * 2 ** (attempt - 1))
+        raise AssertionError("unreachable")
+
+
+def _ours(append: Append, outcome: Outcome) -> Outcome:
+    """A key that this very command has used means that an earlier try of it was written."""
+    if isinstance(outcome, Repeated) and outcome.stored.command_id == append.origin.command_id:
+        return Accepted(outcome.stored)
+    return outcome

@@ -1,0 +1,231 @@
+"""The log in PostgreSQL: one function call carries a batch; see the migration's `append`."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg import errors
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from infra.log import rows
+from infra.log.batch import Batch
+from infra.log.port import (
+    Append,
+    LogError,
+    Outcome,
+    Recorded,
+    Rejected,
+    Stale,
+    Stored,
+    Unavailable,
+)
+
+T = TypeVar("T")
+Connection = psycopg.AsyncConnection[Any]
+
+MAX_BIGINT = 2**63 - 1
+EVENT_COLUMNS = rows.EVENT_COLUMNS.replace(
+    " data", " coalesce(convert_to(data::text, 'UTF8'), sealed)"
+)
+RECEIPT_FILTERS = {
+    "actor": "actor = %(actor)s",
+    "correlation_id": "correlation_id = %(correlation_id)s",
+    "since": "time >= %(since)s",
+    "until": "time <= %(until)s",
+    "resource": "(stream = %(resource)s OR command_id IN"
+    " (SELECT command_id FROM {context}.events WHERE stream = %(resource)s))",
+}
+REFUSED_VALUES = (errors.DataError, errors.IntegrityError, UnicodeEncodeError, OverflowError)
+# What the function takes, group by group; the names say which array is which.
+RECEIPT_ARRAYS = (
+    "text[], text[], text[], uuid[], text[], uuid[], uuid[], text[], text[], text[], text[], "
+    "uuid[], bigint[], bigint[], integer[], text[], text[], text[]"
+)
+CHECK_ARRAYS = "integer[], uuid[], bigint[]"
+READER_ARRAYS = "integer[], text[], bigint[]"
+FACT_ARRAYS = "integer[], uuid[], bigint[], text[], text[], bytea[]"
+APPEND = ", ".join(
+    f"%b::{kind}"
+    for group in (RECEIPT_ARRAYS, CHECK_ARRAYS, READER_ARRAYS, FACT_ARRAYS)
+    for kind in group.split(", ")
+)
+
+
+class PostgresStore:
+    """One context's log; see `infra.log.port.Store`."""
+
+    def __init__(self, pool: AsyncConnectionPool[Connection], context: str) -> None:
+        self.context = context
+        self._pool = pool
+        self._call = f"SELECT * FROM {context}.append({APPEND})"
+
+    async def append(self, batch: Sequence[Append]) -> list[Outcome | None]:
+        """Write the whole batch in one statement, or nothing."""
+        return await self._with(lambda connection: self._append(connection, Batch(batch)))
+
+    async def _append(self, connection: Connection, batch: Batch) -> list[Outcome | None]:
+        if batch.stale:
+            return batch.failed(batch.stale, {})
+        cursor = await connection.execute(self._call, _arrays(batch), prepare=True)
+        found = await cursor.fetchall()
+        if found[0][0] == "accepted":
+            return batch.accepted(self.context, found[0][1], found[0][2])
+        stale = {
+            number - 1: Stale(_checked(batch, number - 1))
+            for outcome, number, _ in found
+            if outcome == "stale"
+        }
+        repeated = {}
+        for outcome, number, _ in found:
+            if outcome == "repeated":
+                origin = batch.appends[number - 1].origin
+                stored = await self._find(connection, origin.actor, origin.command, origin.key)
+                if stored:
+                    repeated[number - 1] = stored
+        return batch.failed(stale, repeated)
+
+    async def stream(
+        self, id: UUID, after: int = 0, upto: int | None = None, limit: int | None = None
+    ) -> list[Recorded]:
+        """Return the facts of a stream with `after` < version <= `upto`, in order."""
+        return await self._events(
+            "stream = %s AND version > %s AND version <= %s ORDER BY version",
+            [id, after, _top(upto)],
+            limit,
+        )
+
+    async def read(
+        self, after: int, limit: int, topics: Sequence[str] = (), upto: int | None = None
+    ) -> list[Recorded]:
+        """Return at most `limit` facts with `after` < position <= `upto`, in order."""
+        condition = "position > %s AND position <= %s"
+        values: list[object] = [after, _top(upto)]
+        if topics:
+            condition += " AND (topic = ANY(%s) OR topic ^@ ANY(%s))"
+            values += [
+                [topic for topic in topics if not topic.endswith(".")],
+                [topic for topic in topics if topic.endswith(".")],
+            ]
+        return await self._events(condition + " ORDER BY position", values, limit)
+
+    async def _events(
+        self, condition: str, values: Sequence[object], limit: int | None
+    ) -> list[Recorded]:
+        query = f"SELECT {EVENT_COLUMNS} FROM {self.context}.events WHERE {condition} LIMIT %s"
+        found = await self._fetch(query, [*values, limit])
+        return [rows.recorded(self.context, row) for row in found]
+
+    async def head(self) -> int:
+        """Return the position of the last fact; 0 for an empty log."""
+        found = await self._fetch(f"SELECT position FROM {self.context}.head", [])
+        return int(found[0][0])
+
+    async def position_at(self, time: datetime) -> int:
+        """Return the position of the last fact at or before `time`."""
+        found = await self._fetch(
+            f"SELECT position FROM {self.context}.events WHERE time <= %s"
+            " ORDER BY position DESC LIMIT 1",
+            [time.astimezone(UTC)],
+        )
+        return int(found[0][0]) if found else 0
+
+    async def find(self, actor: str, command: str, key: str) -> Stored | None:
+        """Return the receipt under an idempotency key."""
+        return await self._with(lambda c: self._find(c, actor, command, key))
+
+    async def _find(
+        self, connection: Connection, actor: str, command: str, key: str
+    ) -> Stored | None:
+        cursor = await connection.execute(
+            f"SELECT {rows.RECEIPT_COLUMNS} FROM {self.context}.receipts"
+            " WHERE actor = %s AND command = %s AND key = %s",
+            [actor, command, key],
+        )
+        row = await cursor.fetchone()
+        return rows.stored(self.context, row) if row else None
+
+    async def receipts(
+        self, *, after: int = 0, limit: int, **filters: object
+    ) -> list[tuple[int, Stored]]:
+        """Return numbered receipts with number > `after` that pass all filters, oldest first."""
+        conditions = [RECEIPT_FILTERS[name].format(context=self.context) for name in filters]
+        found = await self._fetch(
+            f"SELECT number, {rows.RECEIPT_COLUMNS} FROM {self.context}.receipts"
+            f" WHERE {' AND '.join(['number > %(after)s', *conditions])}"
+            " ORDER BY number LIMIT %(limit)s",
+            {**filters, "after": after, "limit": limit},
+        )
+        return [(row[0], rows.stored(self.context, row[1:])) for row in found]
+
+    async def close(self) -> None:
+        """Nothing of its own to release: the pool belongs to whoever made it."""
+
+    async def _fetch(self, query: str, values: Any) -> list[Any]:
+        async def work(connection: Connection) -> list[Any]:
+            cursor = await connection.execute(query, values, binary=True)
+            return await cursor.fetchall()
+
+        return await self._with(work)
+
+    async def _with(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        try:
+            async with self._pool.connection() as connection:
+                return await work(connection)
+        except REFUSED_VALUES as error:
+            raise Rejected(f"the store refused a value: {_first_line(error)}") from error
+        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError) as error:
+            raise Unavailable(f"PostgreSQL does not answer: {_first_line(error)}") from error
+        except psycopg.Error as error:
+            raise LogError(f"PostgreSQL refused the statement: {_first_line(error)}") from error
+
+
+def _arrays(batch: Batch) -> list[list[Any]]:
+    origins = [append.origin for append in batch.appends]
+    firsts = [append.writes[0] if append.writes else None for append in batch.appends]
+    refusals = [append.refusal for append in batch.appends]
+    return [
+        [o.actor for o in origins],
+        [o.command for o in origins],
+        [o.key for o in origins],
+        [o.command_id for o in origins],
+        [o.fingerprint for o in origins],
+        [o.correlation_id for o in origins],
+        [o.causation_id for o in origins],
+        [o.traceparent for o in origins],
+        [o.address for o in origins],
+        [o.agent for o in origins],
+        [o.reason for o in origins],
+        [w.stream if w else None for w in firsts],
+        [(w.expected or 0) + len(w.facts) if w else 0 for w in firsts],
+        batch.last,
+        [sum(len(w.facts) for w in append.writes) for append in batch.appends],
+        [r.code if r else None for r in refusals],
+        [r.detail if r else None for r in refusals],
+        [r.type if r else None for r in refusals],
+        [check.append + 1 for check in batch.checks],
+        [check.stream for check in batch.checks],
+        [check.expected for check in batch.checks],
+        [number + 1 for number, _ in batch.tracked],
+        [tracked.reader for _, tracked in batch.tracked],
+        [tracked.position for _, tracked in batch.tracked],
+        [row.append + 1 for row in batch.facts],
+        [row.stream for row in batch.facts],
+        [row.version for row in batch.facts],
+        [row.fact.topic for row in batch.facts],
+        [row.fact.data.decode() if row.fact.is_json else None for row in batch.facts],
+        [None if row.fact.is_json else row.fact.data for row in batch.facts],
+    ]
+
+
+def _checked(batch: Batch, number: int) -> UUID | None:
+    return next((check.stream for check in batch.checks if check.append == number), None)
+
+
+def _top(upto: int | None) -> int:
+    return MAX_BIGINT if upto is None else upto
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

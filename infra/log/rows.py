@@ -1,0 +1,95 @@
+"""The columns of the log's tables, and rows as values; SQLite's text forms are read back."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from domain import Envelope
+from infra.log.port import Recorded, Refusal, Stored
+
+EVENT_COLUMNS = (
+    "stream, version, position, topic, time, actor, command_id, correlation_id, causation_id, "
+    "traceparent, data"
+)
+RECEIPT_COLUMNS = (
+    "actor, command, key, command_id, fingerprint, correlation_id, causation_id, address, agent, "
+    "reason, stream, version, position, facts, time, refusal_code, refusal_detail, refusal_type"
+)
+
+
+def recorded(context: str, row: Sequence[Any]) -> Recorded:
+    """Return a fact from a row of `EVENT_COLUMNS`."""
+    stream, version, position, topic, time, actor, command, correlation, causation, trace, data = (
+        row
+    )
+    return Recorded(
+        Envelope(
+            context=context,
+            stream=_id(stream),
+            version=version,
+            position=position,
+            topic=topic,
+            time=_time(time),
+            actor=actor,
+            command_id=_id(command),
+            correlation_id=_id(correlation),
+            causation_id=_id(causation) if causation else None,
+            traceparent=trace,
+        ),
+        data if isinstance(data, bytes) else data.encode(),
+    )
+
+
+def receipt_values(stored: Stored) -> tuple[object, ...]:
+    """Return the values of a receipt in the order of `RECEIPT_COLUMNS`."""
+    refusal = stored.refusal
+    return (
+        stored.actor,
+        stored.command,
+        stored.key,
+        stored.command_id,
+        stored.fingerprint,
+        stored.correlation_id,
+        stored.causation_id,
+        stored.address,
+        stored.agent,
+        stored.reason,
+        stored.stream,
+        stored.version,
+        stored.position,
+        stored.facts,
+        stored.time,
+        *((refusal.code, refusal.detail, refusal.type) if refusal else (None, None, None)),
+    )
+
+
+def stored(context: str, row: Sequence[Any]) -> Stored:
+    """Return a receipt from a row of `RECEIPT_COLUMNS`."""
+    return Stored(
+        context=context,
+        actor=row[0],
+        command=row[1],
+        key=row[2],
+        command_id=_id(row[3]),
+        fingerprint=row[4],
+        correlation_id=_id(row[5]),
+        causation_id=_id(row[6]) if row[6] else None,
+        address=row[7],
+        agent=row[8],
+        reason=row[9],
+        stream=_id(row[10]) if row[10] else None,
+        version=row[11],
+        position=row[12],
+        facts=row[13],
+        time=_time(row[14]),
+        refusal=Refusal(row[15], row[16], row[17]) if row[15] else None,
+    )
+
+
+def _id(value: str | UUID) -> UUID:
+    return value if isinstance(value, UUID) else UUID(value)
+
+
+def _time(value: str | datetime) -> datetime:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value

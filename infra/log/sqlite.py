@@ -1,0 +1,297 @@
+"""The log in a SQLite file: one writing connection in a thread of its own, readers beside it."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from infra.database import SQLITE_BUSY_S, SQLITE_PRAGMAS, Database
+from infra.log import rows
+from infra.log.batch import Batch, FactRow
+from infra.log.port import (
+    Append,
+    Encoded,
+    Origin,
+    Outcome,
+    Recorded,
+    Rejected,
+    Stale,
+    Stored,
+    Unavailable,
+)
+
+T = TypeVar("T")
+
+READ_THREADS = 2
+MAX_INT = 2**63 - 1
+REFUSED_VALUES = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    UnicodeEncodeError,
+)
+RECEIPT_FILTERS = {
+    "actor": "actor = ?",
+    "correlation_id": "correlation_id = ?",
+    "since": "time >= ?",
+    "until": "time <= ?",
+    "resource": "(stream = ? OR command_id IN"
+    " (SELECT command_id FROM {context}_events WHERE stream = ?))",
+}
+
+
+class SQLiteStore:
+    """One context's log; see `infra.log.port.Store`."""
+
+    def __init__(self, database: Database, context: str) -> None:
+        self.context = context
+        self._database = database
+        self._write_thread = ThreadPoolExecutor(1, f"{context}-log-writer")
+        self._read_threads = ThreadPoolExecutor(READ_THREADS, f"{context}-log-reader")
+        self._writer: sqlite3.Connection | None = None
+        self._readers: list[sqlite3.Connection] = []
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────
+
+    async def append(self, batch: Sequence[Append]) -> list[Outcome | None]:
+        """Write the whole batch in one transaction, or nothing."""
+        async with self._database.turn:
+            return await self._in(self._write_thread, lambda: self._append(Batch(batch)))
+
+    def _append(self, batch: Batch) -> list[Outcome | None]:
+        if self._writer is None:
+            self._writer = self._connect()
+        connection = self._writer
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            repeated = self._repeated(connection, batch)
+            stale = batch.stale | self._stale(connection, batch)
+            if repeated or stale:
+                connection.execute("ROLLBACK")
+                return batch.failed(stale, repeated)
+            base, time = self._insert(connection, batch)
+            connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):  # the transaction may be gone already
+                connection.execute("ROLLBACK")
+            raise
+        return batch.accepted(self.context, base, time)
+
+    def _repeated(self, connection: sqlite3.Connection, batch: Batch) -> dict[int, Stored]:
+        found = {}
+        for number, append in enumerate(batch.appends):
+            origin = append.origin
+            stored = self._find(connection, origin.actor, origin.command, origin.key)
+            if stored:
+                found[number] = stored
+        return found
+
+    def _stale(self, connection: sqlite3.Connection, batch: Batch) -> dict[int, Stale]:
+        stale = {}
+        newest = f"SELECT max(version) FROM {self.context}_events WHERE stream = ?"
+        for check in batch.checks:
+            (version,) = connection.execute(newest, (str(check.stream),)).fetchone()
+            if (version or 0) != check.expected:
+                stale[check.append] = Stale(check.stream)
+        place = f"SELECT position FROM {self.context}_readers WHERE name = ?"
+        for number, tracked in batch.tracked:
+            row = connection.execute(place, (tracked.reader,)).fetchone()
+            if row and row[0] >= tracked.position:
+                stale[number] = Stale(None)
+        return stale
+
+    def _insert(self, connection: sqlite3.Connection, batch: Batch) -> tuple[int, datetime]:
+        name = self.context
+        base, last = connection.execute(f"SELECT position, time FROM {name}_head").fetchone()
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
+        time = max(last, now)
+        connection.executemany(
+            f"INSERT INTO {name}_events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                _event_row(base + index, row, batch.appends[row.append].origin, time)
+                for index, row in enumerate(batch.facts, 1)
+            ],
+        )
+        moment = datetime.fromisoformat(time)
+        connection.executemany(
+            f"INSERT INTO {name}_receipts ({rows.RECEIPT_COLUMNS}) VALUES ({', '.join('?' * 18)})",
+            [
+                _receipt_row(batch.receipt(number, name, base, moment))
+                for number in range(len(batch.appends))
+            ],
+        )
+        connection.executemany(
+            f"INSERT INTO {name}_readers VALUES (?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET position = excluded.position",
+            [(tracked.reader, tracked.position) for _, tracked in batch.tracked],
+        )
+        connection.execute(
+            f"UPDATE {name}_head SET position = ?, time = ?", (base + len(batch.facts), time)
+        )
+        return base, moment
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────
+
+    async def stream(
+        self, id: UUID, after: int = 0, upto: int | None = None, limit: int | None = None
+    ) -> list[Recorded]:
+        """Return the facts of a stream with `after` < version <= `upto`, in order."""
+        return await self._events(
+            "stream = ? AND version > ? AND version <= ? ORDER BY version",
+            [str(id), after, _top(upto)],
+            limit,
+        )
+
+    async def read(
+        self, after: int, limit: int, topics: Sequence[str] = (), upto: int | None = None
+    ) -> list[Recorded]:
+        """Return at most `limit` facts with `after` < position <= `upto`, in order."""
+        condition = "position > ? AND position <= ?"
+        values: list[object] = [after, _top(upto)]
+        if topics:
+            condition += f" AND ({' OR '.join(['topic GLOB ?'] * len(topics))})"
+            values += [t + "*" if t.endswith(".") else t for t in topics]
+        return await self._events(condition + " ORDER BY position", values, limit)
+
+    async def _events(
+        self, condition: str, values: Sequence[object], limit: int | None
+    ) -> list[Recorded]:
+        query = f"SELECT {rows.EVENT_COLUMNS} FROM {self.context}_events WHERE {condition} LIMIT ?"
+        found = await self._query(query, [*values, -1 if limit is None else limit])
+        return [rows.recorded(self.context, row) for row in found]
+
+    async def head(self) -> int:
+        """Return the position of the last fact; 0 for an empty log."""
+        found = await self._query(f"SELECT position FROM {self.context}_head", [])
+        return int(found[0][0])
+
+    async def position_at(self, time: datetime) -> int:
+        """Return the position of the last fact at or before `time`."""
+        # Times never run backwards along the log, so the last row at or before is the answer.
+        query = (
+            f"SELECT position FROM {self.context}_events WHERE time <= ?"
+            " ORDER BY position DESC LIMIT 1"
+        )
+        found = await self._query(query, [_plain(time)])
+        return int(found[0][0]) if found else 0
+
+    async def find(self, actor: str, command: str, key: str) -> Stored | None:
+        """Return the receipt under an idempotency key."""
+        return await self._in(
+            self._read_threads,
+            lambda: self._reading(lambda c: self._find(c, actor, command, key)),
+        )
+
+    def _find(
+        self, connection: sqlite3.Connection, actor: str, command: str, key: str
+    ) -> Stored | None:
+        row = connection.execute(
+            f"SELECT {rows.RECEIPT_COLUMNS} FROM {self.context}_receipts"
+            " WHERE actor = ? AND command = ? AND key = ?",
+            (actor, command, key),
+        ).fetchone()
+        return rows.stored(self.context, row) if row else None
+
+    async def receipts(
+        self, *, after: int = 0, limit: int, **filters: object
+    ) -> list[tuple[int, Stored]]:
+        """Return numbered receipts with number > `after` that pass all filters, oldest first."""
+        conditions = ["number > ?"]
+        values: list[object] = [after]
+        for name, value in filters.items():
+            condition = RECEIPT_FILTERS[name].format(context=self.context)
+            conditions.append(condition)
+            values += [_plain(value)] * condition.count("?")
+        found = await self._query(
+            f"SELECT number, {rows.RECEIPT_COLUMNS} FROM {self.context}_receipts"
+            f" WHERE {' AND '.join(conditions)} ORDER BY number LIMIT ?",
+            [*values, limit],
+        )
+        return [(row[0], rows.stored(self.context, row[1:])) for row in found]
+
+    async def close(self) -> None:
+        """Close the connections and their threads."""
+        for connection in [self._writer, *self._readers]:
+            if connection is not None:
+                connection.close()
+        self._writer, self._readers = None, []
+        self._write_thread.shutdown()
+        self._read_threads.shutdown()
+
+    # ── connections ──────────────────────────────────────────────────────────────────────────
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._database.path,
+            timeout=SQLITE_BUSY_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        for pragma in SQLITE_PRAGMAS:
+            connection.execute(pragma)
+        return connection
+
+    def _reading(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        connection = self._readers.pop() if self._readers else self._connect()
+        try:
+            return work(connection)
+        finally:
+            self._readers.append(connection)
+
+    async def _query(self, query: str, values: Sequence[object]) -> list[Any]:
+        return await self._in(
+            self._read_threads,
+            lambda: self._reading(lambda c: c.execute(query, values).fetchall()),
+        )
+
+    async def _in(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, work)
+        except REFUSED_VALUES as error:
+            raise Rejected(f"the store refused a value: {error}") from error
+        except sqlite3.Error as error:
+            raise Unavailable(f"the SQLite file {self._database.path} failed: {error}") from error
+
+
+def _event_row(position: int, row: FactRow, origin: Origin, time: str) -> tuple[object, ...]:
+    return (
+        position,
+        str(row.stream),
+        row.version,
+        row.fact.topic,
+        _text(row.fact),
+        time,
+        origin.actor,
+        str(origin.command_id),
+        str(origin.correlation_id),
+        _plain(origin.causation_id),
+        origin.traceparent,
+    )
+
+
+def _text(fact: Encoded) -> str | bytes:
+    """JSON is kept as text, so that sqlite3 shows it; anything else as it is."""
+    return fact.data.decode() if fact.is_json else fact.data
+
+
+def _receipt_row(stored: Stored) -> tuple[object, ...]:
+    return tuple(_plain(value) for value in rows.receipt_values(stored))
+
+
+def _plain(value: object) -> object:
+    """SQLite keeps ids and times as text that a person can read and that sorts."""
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    return value
+
+
+def _top(upto: int | None) -> int:
+    return MAX_INT if upto is None else upto

@@ -1,0 +1,61 @@
+"""The tables of a log, in versions; run for each context by `migrate`.
+
+Read-model tables are not here: they can be rebuilt from the log, so the engine makes them.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from infra.database import Database
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def latest() -> str:
+    """Return the newest revision that this program knows."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def version_options(context: str, *, sqlite: bool) -> dict[str, Any]:
+    """Return where a context's revision is kept."""
+    if sqlite:
+        return {"version_table": f"{context}_alembic_version"}
+    return {"version_table": "alembic_version", "version_table_schema": context}
+
+
+async def migrate(database: Database, context: str) -> None:
+    """Bring the log tables of `context` to the newest revision; creates its schema."""
+
+    def upgrade(connection: Connection) -> None:
+        if not database.is_sqlite:
+            # Two processes may start at once: the second waits, then finds nothing to do.
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('aorist-migrate'))"))
+            connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{context}"'))
+        config = _config()
+        config.attributes.update(connection=connection, context=context)
+        command.upgrade(config, "head")
+
+    async with database.write() as connection:
+        await connection.run_sync(upgrade)
+
+
+async def revision(database: Database, context: str) -> str | None:
+    """Return the revision that the log of `context` is at; None when it has no tables."""
+
+    def current(connection: Connection) -> str | None:
+        options = version_options(context, sqlite=database.is_sqlite)
+        return MigrationContext.configure(connection, opts=options).get_current_revision()
+
+    async with database.read() as connection:
+        return await connection.run_sync(current)

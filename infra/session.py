@@ -1,0 +1,161 @@
+"""One command's view of its log: what it read, and the one append it makes of it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from commands import Change, Receipt
+from domain import Event, Refused, State
+from infra.log.codec import Codec
+from infra.log.group import GroupCommit, Pending
+from infra.log.port import Accepted, Append, Origin, Repeated, Stored, Write, refusal_of
+from infra.streams import Cached, Streams
+
+S = TypeVar("S", bound=State)
+
+
+class Moved(Exception):
+    """Another writer was faster; the command must be decided again."""
+
+
+class AnsweredBefore(Exception):
+    """The command's key was used before; `stored` is what happened then."""
+
+    def __init__(self, stored: Stored) -> None:
+        super().__init__(stored.key)
+        self.stored = stored
+
+
+class VersionMoved(Exception):
+    """The caller expected another version of the resource (`If-Match`)."""
+
+    def __init__(self, stream: UUID, expected: int, version: int) -> None:
+        super().__init__(
+            f"{stream} is at version {version}, not at {expected}; read it again and decide anew"
+        )
+        self.version = version
+
+
+class Session:
+    """What a handler gets as its `Log`; see `commands.Log`.
+
+    Every stream the command read takes part in its append, with the version it was read at: a
+    decision, a refusal included, is never taken on a state that is no longer the newest.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        streams: Streams,
+        group: GroupCommit,
+        codec: Codec,
+        expected: int | None = None,
+    ) -> None:
+        self._origin = origin
+        self._streams = streams
+        self._group = group
+        self._codec = codec
+        self._expected = expected
+        self._seen: dict[UUID, Cached] = {}
+        self._committed = False
+
+    async def load(self, state: type[S], id: UUID) -> S:
+        """Return the state of one aggregate; the initial state when it has no facts."""
+        entry = await self._streams.get(state, id)
+        self._seen[id] = entry
+        return entry.state  # type: ignore[return-value]
+
+    async def change(
+        self, state: type[S], id: UUID, decide: Callable[[S], Sequence[Event]]
+    ) -> Receipt:
+        """Load, decide, append."""
+        return await self.change_all(Change(state, id, decide))
+
+    async def change_all(self, *changes: Change[Any]) -> Receipt:
+        """Change several streams in one append, all or nothing."""
+        if self._committed:
+            raise RuntimeError("a command commits once: use change_all for several streams")
+        for change in changes:
+            await self.load(change.state, change.id)
+        await self._check_expected(changes[0])
+        # From here to the submit nothing awaits, so nobody decides in between.
+        entries = {c.id: self._newest(c) for c in changes}
+        self._seen.update(entries)
+        states = {id: entry.state for id, entry in entries.items()}
+        facts: dict[UUID, list[Event]] = {change.id: [] for change in changes}
+        for change in changes:
+            decided = list(change.decide(states[change.id]))
+            states[change.id] = states[change.id].fold(decided)
+            facts[change.id] += decided
+        pending = self._submit(self._append(facts, None))
+        for id, entry in entries.items():
+            if facts[id]:
+                self._streams.put(id, Cached(states[id], entry.version + len(facts[id]), pending))
+        self._committed = True
+        return receipt_of(await self._decided(pending))
+
+    async def refuse(self, refusal: Refused) -> Stored:
+        """Keep a refusal, as an answer about the newest states the command read."""
+        pending = self._submit(self._append({}, refusal))
+        return await self._decided(pending)
+
+    async def _check_expected(self, change: Change[Any]) -> None:
+        if self._expected is None:
+            return
+        if self._newest(change).version != self._expected:
+            self._streams.drop(change.id)  # another process may have written
+            await self.load(change.state, change.id)
+        version = self._newest(change).version
+        if version != self._expected:
+            raise VersionMoved(change.id, self._expected, version)
+
+    def _newest(self, change: Change[Any]) -> Cached:
+        return self._streams.newest(change.state, change.id) or self._seen[change.id]
+
+    def _append(self, facts: dict[UUID, list[Event]], refusal: Refused | None) -> Append:
+        # The changed streams come first: the receipt names the first one.
+        order = [*facts, *(id for id in self._seen if id not in facts)]
+        return Append(
+            origin=self._origin,
+            writes=tuple(
+                Write(
+                    id,
+                    self._seen[id].version,
+                    tuple(self._codec.encode(fact) for fact in facts.get(id, ())),
+                )
+                for id in order
+            ),
+            refusal=refusal_of(refusal) if refusal else None,
+        )
+
+    def _submit(self, append: Append) -> Pending:
+        after = (entry.pending for entry in self._seen.values())
+        return self._group.submit(append, [pending for pending in after if pending])
+
+    async def _decided(self, pending: Pending) -> Stored:
+        try:
+            outcome = await pending.outcome()
+        except BaseException:
+            self._forget()
+            raise
+        if isinstance(outcome, Accepted):
+            return outcome.stored
+        self._forget()
+        if isinstance(outcome, Repeated):
+            raise AnsweredBefore(outcome.stored)
+        raise Moved
+
+    def _forget(self) -> None:
+        for id in self._seen:
+            self._streams.drop(id)
+
+
+def receipt_of(stored: Stored) -> Receipt:
+    """Return the caller's receipt."""
+    assert stored.stream is not None  # noqa: S101 - a change always names its stream
+    return Receipt(
+        context=stored.context,
+        position=stored.position,
+        stream=stored.stream,
+        version=stored.version,
+    )

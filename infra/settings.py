@@ -1,0 +1,133 @@
+"""What can be configured: defaults, then a YAML file, then `AORIST_…`, then options."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENV_PREFIX = "AORIST_"
+CONFIG_VARIABLE = "AORIST_CONFIG"
+DEFAULT_FILE = Path("aorist.yaml")
+OTHER_VARIABLES = {CONFIG_VARIABLE, "AORIST_TEST_POSTGRES_URL"}
+"""Variables with the prefix that are no settings."""
+
+
+class WrongConfiguration(Exception):
+    """A setting has a value that cannot be used; the message names it and where it came from."""
+
+
+class Settings(BaseSettings):
+    """Every setting, with its default and its meaning."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True)
+
+    database_url: str = Field(
+        "sqlite:///data/aorist.db",
+        description="where logs and read models are kept: sqlite:///FILE or postgresql://…",
+    )
+    context_database_urls: dict[str, str] = Field(
+        default_factory=dict, description="a database of its own for a context: {banking: URL}"
+    )
+    development: bool = Field(
+        False, description="accept the caller's name from the header Aorist-Actor"
+    )
+    host: str = Field("127.0.0.1", description="address the API listens on")
+    port: int = Field(8000, ge=0, le=65535, description="port the API listens on")
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="auto: readable in a terminal, JSON otherwise"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info")
+    append_batch: int = Field(500, ge=1, le=1000, description="appends in one transaction")
+    append_queue: int = Field(
+        10_000, ge=1, le=1_000_000, description="appends that may wait; more are answered 503"
+    )
+    cached_states: int = Field(50_000, ge=0, description="aggregates kept in memory per context")
+    database_connections: int = Field(10, ge=2, le=500, description="per database and process")
+    reader_batch: int = Field(500, ge=1, le=5000, description="facts a reader handles at once")
+    reader_poll_ms: int = Field(
+        200, ge=1, le=60_000, description="how often a reader looks when nothing woke it"
+    )
+    timer_poll_ms: int = Field(500, ge=1, le=60_000, description="how often deadlines are checked")
+    wait_ms: int = Field(
+        3_000, ge=0, le=60_000, description="how long a query waits for the position it asks for"
+    )
+    lag_budget: int = Field(
+        10_000, ge=1, description="facts a reader may be behind before /readyz says so"
+    )
+    body_bytes: int = Field(1_000_000, ge=1_000, description="largest request body")
+    page_limit: int = Field(200, ge=1, le=1000, description="most items on one page")
+
+    @field_validator("database_url", "context_database_urls")
+    @classmethod
+    def _known_store(cls, value: Any) -> Any:
+        for url in value.values() if isinstance(value, dict) else [value]:
+            if not str(url).startswith(("sqlite:///", "postgresql://", "postgres://")):
+                raise ValueError(
+                    f"{url!r} names no known store; use sqlite:///FILE or postgresql://…"
+                )
+        return value
+
+    def url_of(self, context: str) -> str:
+        """Return the database URL of a context."""
+        return self.context_database_urls.get(context, self.database_url)
+
+
+def load(file: Path | None = None, **options: object) -> tuple[Settings, dict[str, str]]:
+    """Return the settings, and for each one where its value came from.
+
+    Raises `WrongConfiguration` for a file that cannot be read, an unknown name or a wrong value.
+    """
+    path = file or (Path(os.environ[CONFIG_VARIABLE]) if CONFIG_VARIABLE in os.environ else None)
+    from_file = _read(path or DEFAULT_FILE, required=path is not None)
+    given = {name: value for name, value in options.items() if value is not None}
+    known = set(Settings.model_fields)
+    for name in from_file.keys() - known:
+        raise WrongConfiguration(f"{path or DEFAULT_FILE}: unknown setting {name!r}")
+    for name in os.environ:
+        setting = name.removeprefix(ENV_PREFIX).lower()
+        if name.startswith(ENV_PREFIX) and setting not in known and name not in OTHER_VARIABLES:
+            raise WrongConfiguration(f"environment: unknown setting {name}")
+    sources = {
+        name: (
+            "option"
+            if name in given
+            else f"environment {ENV_PREFIX}{name.upper()}"
+            if ENV_PREFIX + name.upper() in os.environ
+            else f"file {path or DEFAULT_FILE}"
+            if name in from_file
+            else "default"
+        )
+        for name in Settings.model_fields
+    }
+    in_file = {k: v for k, v in from_file.items() if sources[k].startswith("file")}
+    try:
+        return Settings(**{**in_file, **given}), sources
+    except ValidationError as wrong:
+        problems = [
+            f"{error['loc'][0]} (from {sources.get(str(error['loc'][0]), 'unknown')}): "
+            f"{error['msg']}, got {error['input']!r}"
+            for error in wrong.errors()
+        ]
+        raise WrongConfiguration("; ".join(problems)) from wrong
+
+
+
+def _read(path: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if required:
+            raise WrongConfiguration(f"configuration file {path} does not exist") from None
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongConfiguration(f"configuration file {path} cannot be read: {error}") from error
+    try:
+        content = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise WrongConfiguration(f"configuration file {path} is not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise WrongConfiguration(f"configuration file {path} must map names to values")
+    return content
