@@ -57,7 +57,7 @@ CREATE TABLE {context}.deadlines (
     name           text NOT NULL,
     due            timestamptz NOT NULL,
     command        text NOT NULL,
-    data           json NOT NULL,
+    data           text NOT NULL,
     key            text NOT NULL,
     correlation_id uuid NOT NULL,
     causation_id   uuid NOT NULL,

@@ -1,0 +1,50 @@
+"""Runs projections: live as the output of a reader, and for a rebuild into shadow tables."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Table
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
+
+from infra.changes import Buffer, ImpossibleChange, write
+from infra.discovery import Projecting
+from infra.readers import Facts, Write
+
+
+class Projector:
+    """The output of a projection's reader: its row changes."""
+
+    def __init__(self, projecting: Projecting) -> None:
+        self._project = projecting.project
+        self._name = projecting.name
+
+    async def __call__(self, facts: Facts) -> Write:
+        """Collect the changes for a batch; the returned function writes them."""
+        buffer = Buffer()
+        for fact, at in facts:
+            self._project(fact, at, buffer)
+
+        async def store(connection: AsyncConnection) -> None:
+            try:
+                await write(connection, buffer)
+            except ImpossibleChange as error:
+                first, last = facts[0][1].position, facts[-1][1].position
+                raise ImpossibleChange(
+                    f"projection {self._name}, positions {first} to {last}: {error}"
+                ) from error
+
+        return store
+
+
+async def create_tables(connection: AsyncConnection, tables: Sequence[Table]) -> None:
+    """Create the tables and indexes that are not there."""
+    for table in tables:
+        await connection.execute(CreateTable(table, if_not_exists=True))
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            await connection.execute(CreateIndex(index, if_not_exists=True))
+
+
+async def drop_tables(connection: AsyncConnection, tables: Sequence[Table]) -> None:
+    """Drop the tables that are there."""
+    for table in tables:
+        await connection.execute(DropTable(table, if_exists=True))

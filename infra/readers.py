@@ -1,0 +1,192 @@
+"""Readers: follow a log from a stored position, and commit output and position together."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import structlog
+from sqlalchemy import BigInteger, Column, MetaData, Table, Text, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain import Envelope, Event
+from infra.bell import Bell
+from infra.database import Database
+from infra.log.codec import Codec
+from infra.log.port import CorruptFact, Recorded, Store
+
+MAX_BACKOFF_S = 10.0
+"""Longest pause between two tries of a reader that cannot go on."""
+FIRST_BACKOFF_S = 0.1
+
+log = structlog.get_logger("aorist.reader")
+
+Facts = Sequence[tuple[Event, Envelope]]
+Write = Callable[[AsyncConnection], Awaitable[None]]
+
+
+class Output(Protocol):
+    """What a reader does with facts."""
+
+    async def __call__(self, facts: Facts) -> Write:
+        """Work on a batch; the returned function writes its output in the reader's transaction.
+
+        It may be called again for the same facts after a failure.
+        """
+        ...
+
+
+class Overtaken(Exception):
+    """Another worker moved this reader's position meanwhile; nothing was written."""
+
+
+def positions_of(context: str) -> Table:
+    """Return the table of readers' positions of a context."""
+    return Table(
+        "readers",
+        MetaData(),
+        Column("name", Text, primary_key=True),
+        Column("position", BigInteger),
+        schema=context,
+    )
+
+
+class Reader:
+    """Follows one context's log under a name."""
+
+    def __init__(
+        self,
+        name: str,
+        store: Store,
+        codec: Codec,
+        database: Database,
+        output: Output,
+        *,
+        home: str,
+        batch: int,
+        bell: Bell,
+        observe: Callable[[str, int, float], None],
+    ) -> None:
+        self.name = name
+        self.context = store.context
+        self.position = 0
+        self.failure: str | None = None
+        """Why it cannot go on; None while it can."""
+        self.moved = Bell()
+        self._store = store
+        self._codec = codec
+        self._database = database
+        self._output = output
+        self._positions = positions_of(home)
+        self._batch = batch
+        self._bell = bell
+        self._observe = observe
+        self._limit = batch
+
+    async def resume(self) -> None:
+        """Take the position up from the store."""
+        async with self._database.read() as connection:
+            self.position = await self._stored(connection) or 0
+
+    async def skip_to(self, position: int) -> None:
+        """Leave out everything up to `position`: for a reader that must not act on history."""
+        async with self._database.write() as connection:
+            if position > self.position:
+                await self._advance(connection, position)
+        self.position = max(self.position, position)
+
+    async def step(self) -> int:
+        """Handle one batch; returns how many facts it passed. Raises what stops the reader.
+
+        When a batch fails, half of it is tried, and so on, so that everything before a faulty
+        fact is kept and the position says exactly where the reader stands.
+        """
+        started = time.perf_counter()
+        try:
+            passed = await self._handle(await self._store.read(self.position, self._limit))
+        except Overtaken:
+            await self.resume()
+            raise
+        except Exception:
+            if self._limit == 1:
+                raise
+            self._limit //= 2
+            return await self.step()
+        self._limit = min(self._limit * 2, self._batch)
+        seconds = time.perf_counter() - started
+        if passed:
+            self._observe(self.name, passed, seconds)
+            log.info(
+                "reader batch",
+                reader=self.name,
+                context=self.context,
+                position=self.position,
+                facts=passed,
+                ms=round(seconds * 1000, 2),
+            )
+        return passed
+
+    async def run(self, poll_s: float) -> None:
+        """Follow until cancelled. A fault is logged and tried again, ever more slowly."""
+        pause = FIRST_BACKOFF_S
+        while True:
+            try:
+                passed = await self.step()
+            except Exception as error:  # noqa: BLE001 - kept, shown by /readyz, and tried again
+                self._fail(error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, MAX_BACKOFF_S)
+                continue
+            self.failure, pause = None, FIRST_BACKOFF_S
+            if not passed:
+                await self._bell.wait(poll_s)
+
+    def _fail(self, error: Exception) -> None:
+        failure = f"stopped after position {self.position}: {type(error).__name__}: {error}"
+        if failure != self.failure:
+            log.error("reader stopped", reader=self.name, context=self.context, error=failure)
+        self.failure = failure
+
+    async def _handle(self, recorded: Sequence[Recorded]) -> int:
+        facts: list[tuple[Event, Envelope]] = []
+        for one in recorded:
+            try:
+                facts.append((self._codec.decode(one), one.at))
+            except CorruptFact:
+                if not facts:
+                    raise
+                break  # what comes before it is handled first
+        if not facts:
+            return 0
+        write = await self._output(facts)
+        position = facts[-1][1].position
+        async with self._database.write() as connection:
+            await write(connection)
+            await self._advance(connection, position)
+        self.position = position
+        self.moved.ring()
+        return len(facts)
+
+    async def _advance(self, connection: AsyncConnection, position: int) -> None:
+        # Compare-and-set: a worker that was away and comes back late writes nothing.
+        table = self._positions
+        if self.position == 0 and await self._stored(connection) is None:
+            try:
+                await connection.execute(insert(table), {"name": self.name, "position": position})
+            except IntegrityError as error:
+                raise Overtaken(f"{self.name} was started elsewhere") from error
+            return
+        moved = await connection.execute(
+            update(table)
+            .where(table.c.name == self.name, table.c.position == self.position)
+            .values(position=position)
+        )
+        if moved.rowcount != 1:
+            raise Overtaken(f"{self.name} is no longer at {self.position}; another worker has it")
+
+    async def _stored(self, connection: AsyncConnection) -> int | None:
+        table = self._positions
+        found = await connection.execute(select(table.c.position).where(table.c.name == self.name))
+        position: int | None = found.scalar()
+        return position

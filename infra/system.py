@@ -1,0 +1,118 @@
+"""A running Aorist: dispatch, queries, readers and deadlines of one process."""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg_pool import AsyncConnectionPool
+
+from commands import Caller, Clock
+from infra.bell import Bell
+from infra.database import Database
+from infra.deadlines import Deadlines
+from infra.discovery import Features
+from infra.dispatch import Answer, ContextLog, Dispatcher, Meta
+from infra.log.codec import Codec
+from infra.log.notify import listen
+from infra.queries import Queries
+from infra.readers import Reader
+from infra.settings import Settings
+from infra.telemetry import Telemetry
+
+MAX_ROUNDS = 10_000
+"""Rounds in which `settle` expects everything to come to rest."""
+
+
+@dataclass
+class System:
+    """A running Aorist, or one context of it: what the API and the command line work with."""
+
+    settings: Settings
+    features: Features
+    contexts: tuple[str, ...]
+    codec: Codec
+    clock: Clock
+    databases: dict[str, Database]
+    logs: dict[str, ContextLog]
+    dispatcher: Dispatcher
+    readers: list[Reader]
+    deadlines: list[Deadlines]
+    queries: Queries
+    telemetry: Telemetry
+    bells: dict[str, Bell]
+    pools: dict[Database, AsyncConnectionPool] = field(default_factory=dict)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def dispatch(self, command: object, by: Caller, meta: Meta | None = None) -> Answer:
+        """Run one command; see `Dispatcher.dispatch`."""
+        return await self.dispatcher.dispatch(command, by, meta or Meta())
+
+    async def follow(self) -> None:
+        """Start the readers and the deadlines in the background."""
+        for reader in self.readers:
+            await reader.resume()
+        poll_s = self.settings.reader_poll_ms / 1000
+        for reader in self.readers:
+            self._start(reader.run(poll_s), reader.name)
+        for deadlines in self.deadlines:
+            self._start(deadlines.run(self.settings.timer_poll_ms / 1000), deadlines.context)
+        self._listen()
+        self.queries.local = True
+
+    async def settle(self) -> None:
+        """Step readers and due deadlines until nothing moves; for scripts and tests."""
+        for reader in self.readers:
+            await reader.resume()
+        self.queries.local = True
+        for _ in range(MAX_ROUNDS):
+            moved = 0
+            workers: list[Reader | Deadlines] = [*self.readers, *self.deadlines]
+            for worker in workers:
+                moved += await worker.step()
+            if not moved:
+                return
+        raise RuntimeError(f"the readers did not come to rest in {MAX_ROUNDS} rounds")
+
+    async def measure(self) -> None:
+        """Bring the gauges up to date."""
+        gauges = self.telemetry.gauges
+        totals: dict[str, int] = {}
+        for database in set(self.databases.values()):
+            for state, number in database.connections().items():
+                totals[state] = totals.get(state, 0) + number
+        for pool in self.pools.values():
+            stats = pool.get_stats()
+            size, idle = stats.get("pool_size", 0), stats.get("pool_available", 0)
+            totals["active"] = totals.get("active", 0) + size - idle
+            totals["idle"] = totals.get("idle", 0) + idle
+        gauges.connections = totals
+        heads = {context: await log.store.head() for context, log in self.logs.items()}
+        gauges.lag = {
+            (reader.name, reader.context): heads[reader.context] - reader.position
+            for reader in self.readers
+        }
+
+    async def close(self) -> None:
+        """Stop following, finish what is queued, release everything."""
+        for task in self.tasks:
+            task.cancel()
+        for task in self.tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        for log in self.logs.values():
+            await log.group.close()
+            await log.store.close()
+        for pool in self.pools.values():
+            await pool.close()
+        for database in set(self.databases.values()):
+            await database.close()
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self.tasks.append(asyncio.create_task(work, name=name))
+
+    def _listen(self) -> None:
+        for context, database in self.databases.items():
+            if not database.is_sqlite:
+                self._start(listen(database, context, self.bells[context]), f"listen {context}")

@@ -1,0 +1,189 @@
+"""The composition root: the only module that names concrete classes."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from psycopg_pool import AsyncConnectionPool
+
+from commands import Clock, Ids
+from infra.bell import Bell
+from infra.clock import SystemClock, SystemIds
+from infra.database import POOL_WAIT_S, Database
+from infra.deadlines import Deadlines
+from infra.discovery import Features, discover
+from infra.dispatch import ContextLog, Dispatcher
+from infra.log.codec import Codec
+from infra.log.group import GroupCommit
+from infra.log.port import Store
+from infra.log.postgres import PostgresStore
+from infra.log.sqlite import SQLiteStore
+from infra.migrations import migrate
+from infra.processes import SagaRunner
+from infra.projector import Projector, create_tables
+from infra.queries import Queries
+from infra.readers import Output, Reader
+from infra.settings import Settings
+from infra.streams import Streams
+from infra.system import System
+from infra.telemetry import Telemetry
+
+
+async def open_system(
+    settings: Settings,
+    contexts: Iterable[str] = (),
+    *,
+    clock: Clock | None = None,
+    ports: Mapping[type, object] | None = None,
+) -> System:
+    """Connect everything for the given contexts (all, when none is named) and migrate the stores.
+
+    Nothing follows the logs until `follow()` is called. Raises `Misbuilt`, `LookupError` for an
+    unknown context, or what a store raises when it cannot be reached.
+    """
+    features = discover()
+    chosen = tuple(contexts) or features.contexts
+    for context in chosen:
+        if context not in features.contexts:
+            raise LookupError(
+                f"no context is called {context!r}; there are {', '.join(features.contexts)}"
+            )
+    builder = _Builder(settings, features, clock or SystemClock())
+    await builder.connect(chosen)
+    dispatcher = builder.dispatcher({**outside_world(), **(ports or {})})
+    readers = [*builder.projections(chosen), *builder.sagas(chosen, dispatcher)]
+    return System(
+        settings=settings,
+        features=features,
+        contexts=chosen,
+        codec=builder.codec,
+        clock=builder.clock,
+        databases=builder.databases,
+        logs=builder.logs,
+        dispatcher=dispatcher,
+        readers=readers,
+        deadlines=[
+            Deadlines(context, builder.databases[context], dispatcher, features, builder.clock)
+            for context in chosen
+        ],
+        queries=Queries(builder.databases, readers, settings.wait_ms / 1000),
+        telemetry=builder.telemetry,
+        bells=builder.bells,
+        pools=builder.pools,
+    )
+
+
+def outside_world() -> dict[type, object]:
+    """Return what stands behind the ports to the outside world, by port."""
+    return {}
+
+
+class _Builder:
+    """Holds what the parts of a system share while they are put together."""
+
+    def __init__(self, settings: Settings, features: Features, clock: Clock) -> None:
+        self.settings = settings
+        self.features = features
+        self.clock = clock
+        self.codec = Codec(features.facts)
+        self.telemetry = Telemetry()
+        self.databases: dict[str, Database] = {}
+        self.pools: dict[Database, AsyncConnectionPool] = {}
+        self.logs: dict[str, ContextLog] = {}
+        self.bells: dict[str, Bell] = {}
+
+    async def connect(self, contexts: Iterable[str]) -> None:
+        """Open databases and logs of the contexts, and of those that their sagas follow."""
+        needed = dict.fromkeys(contexts)
+        for running in self.features.sagas:
+            if running.context in contexts:
+                needed.update(dict.fromkeys(running.saga.follows))
+        by_url: dict[str, Database] = {}
+        for context in needed:
+            url = self.settings.url_of(context)
+            if url not in by_url:
+                by_url[url] = Database(url, self.settings.database_connections)
+            await self._connect(context, by_url[url])
+
+    async def _connect(self, context: str, database: Database) -> None:
+        self.databases[context] = database
+        self.bells[context] = Bell()
+        await migrate(database, context)
+        async with database.write() as connection:
+            for projecting in self.features.projections:
+                if projecting.context == context:
+                    await create_tables(connection, projecting.tables)
+        store = await self._store(context, database)
+        group = GroupCommit(
+            store,
+            batch=self.settings.append_batch,
+            queue=self.settings.append_queue,
+            observe=self._appended(context),
+        )
+        streams = Streams(store, self.codec, self.settings.cached_states)
+        self.logs[context] = ContextLog(store, group, streams)
+
+    async def _store(self, context: str, database: Database) -> Store:
+        if database.is_sqlite:
+            return SQLiteStore(database, context)
+        if database not in self.pools:
+            self.pools[database] = AsyncConnectionPool(
+                database.conninfo,
+                min_size=1,
+                max_size=self.settings.database_connections,
+                timeout=POOL_WAIT_S,
+                kwargs={"autocommit": True},
+                open=False,
+            )
+            await self.pools[database].open()
+        return PostgresStore(self.pools[database], context)
+
+    def _appended(self, context: str) -> Callable[[int, float], None]:
+        def observe(size: int, seconds: float) -> None:
+            self.telemetry.append(context, size, seconds)
+            self.bells[context].ring()
+
+        return observe
+
+    def dispatcher(self, outside: Mapping[type, object]) -> Dispatcher:
+        """Return the write path, with every port a handler may ask for."""
+        ports: dict[type, object] = {Clock: self.clock, Ids: SystemIds(), **outside}
+        return Dispatcher(self.features, self.logs, self.codec, ports, self.telemetry.command)
+
+    def projections(self, contexts: Iterable[str]) -> Iterable[Reader]:
+        """Yield a reader for each projection."""
+        for projecting in self.features.projections:
+            if projecting.context in contexts:
+                yield self._reader(
+                    projecting.name, projecting.context, Projector(projecting), projecting.context
+                )
+
+    def sagas(self, contexts: Iterable[str], dispatcher: Dispatcher) -> Iterable[Reader]:
+        """Yield a reader for each saga and each log it follows."""
+        for running in self.features.sagas:
+            if running.context not in contexts:
+                continue
+            own = running.saga.process.KIND.partition(".")[0]
+            for followed in running.saga.follows or (running.context,):
+                runner = SagaRunner(
+                    running,
+                    self.logs[own].store,
+                    self.codec,
+                    self.features,
+                    dispatcher,
+                    self.clock,
+                    followed=followed,
+                )
+                name = f"saga:{running.name}@{followed}"
+                yield self._reader(name, followed, runner, running.context)
+
+    def _reader(self, name: str, followed: str, output: Output, home: str) -> Reader:
+        return Reader(
+            name,
+            self.logs[followed].store,
+            self.codec,
+            self.databases[home],
+            output,
+            home=home,
+            batch=self.settings.reader_batch,
+            bell=self.bells[followed],
+            observe=self.telemetry.reader,
+        )

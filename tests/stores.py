@@ -1,0 +1,102 @@
+"""A clean store for each test: a SQLite file, or schemas in a real PostgreSQL."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+
+from infra.settings import Settings
+from infra.wiring import open_system
+
+POSTGRES_VARIABLE = "AORIST_TEST_POSTGRES_URL"
+STORES = ("sqlite", "postgres")
+NO_POSTGRES = (
+    f"{POSTGRES_VARIABLE} is not set: run `make services`, or the whole suite by `make test`"
+)
+
+
+class Stores:
+    """Hands out empty, migrated stores; migrates once and empties or copies after that."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._template: Path | None = None
+        self._database: str | None = None
+
+    def settings(self, store: str) -> Settings:
+        """Return settings for an empty store of the kind."""
+        url = self._sqlite() if store == "sqlite" else self._postgres()
+        return Settings(
+            database_url=url,
+            development=True,
+            database_connections=4,
+            reader_poll_ms=20,
+            timer_poll_ms=20,
+        )
+
+    def _sqlite(self) -> str:
+        if self._template is None:
+            self._template = self._folder / "template.db"
+            _prepare(f"sqlite:///{self._template}")
+        file = self._folder / f"{uuid4().hex}.db"
+        shutil.copyfile(self._template, file)
+        return f"sqlite:///{file}"
+
+    def _postgres(self) -> str:
+        server = os.environ.get(POSTGRES_VARIABLE)
+        if not server:
+            raise RuntimeError(NO_POSTGRES)
+        if self._database is None:
+            self._database = f"aorist_test_{uuid4().hex[:12]}"
+            with psycopg.connect(server, autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {self._database}")
+            _prepare(self._url(server))
+        else:
+            _empty(self._url(server))
+        return self._url(server)
+
+    def _url(self, server: str) -> str:
+        return f"{server.rpartition('/')[0]}/{self._database}"
+
+    def close(self) -> None:
+        """Drop what was made."""
+        if self._database is not None:
+            with psycopg.connect(os.environ[POSTGRES_VARIABLE], autocommit=True) as connection:
+                connection.execute(f"DROP DATABASE {self._database} WITH (FORCE)")
+
+
+def _prepare(url: str) -> None:
+    async def migrate() -> None:
+        system = await open_system(Settings(database_url=url, database_connections=2))
+        await system.close()
+
+    asyncio.run(migrate())
+
+
+def _empty(url: str) -> None:
+    # Deleting is much faster than truncating when tables are small.
+    with psycopg.connect(url, autocommit=True) as connection:
+        tables = connection.execute(
+            "SELECT format('%I.%I', schemaname, tablename), tablename FROM pg_tables"
+            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+            " AND tablename NOT IN ('alembic_version', 'head')"
+        ).fetchall()
+        heads = connection.execute(
+            "SELECT format('%I.head', schemaname) FROM pg_tables WHERE tablename = 'head'"
+        ).fetchall()
+        statements = [f"DELETE FROM {table}" for table, _ in tables]
+        statements += [f"UPDATE {head} SET position = 0, time = '-infinity'" for (head,) in heads]
+        connection.execute("; ".join(statements))
+
+
+def stores(folder: Path) -> Iterator[Stores]:
+    """Yield the stores of a test run and drop them at its end."""
+    made = Stores(folder)
+    try:
+        yield made
+    finally:
+        made.close()
