@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from commands import Caller, Ids, Log, Receipt, Text, command, handles
-from commands.social.post import look_at
+from commands.social.post import ChosenId, look_at
 from commands.social.profile import member_with_profile
 from domain.social.comment import Comment
 from domain.social.post import Post
@@ -14,7 +14,7 @@ from domain.social.profile import require_member
 class AddComment:
     """Comment on a post that the caller sees."""
 
-    comment_id: UUID | None = None
+    comment_id: ChosenId | None = None
     post_id: UUID
     text: Text
 
