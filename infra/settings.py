@@ -114,7 +114,6 @@ def load(file: Path | None = None, **options: object) -> tuple[Settings, dict[st
         raise WrongConfiguration("; ".join(problems)) from wrong
 
 
-
 def _read(path: Path, *, required: bool) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
