@@ -1,0 +1,9 @@
+"""Profiles over HTTP."""
+
+from api.routes import Routes
+from commands.social.profile import CreateProfile
+from projections.social.profile import profile
+
+routes = Routes(tags=["profiles"])
+routes.command("/profiles", CreateProfile, status=201)
+routes.query("/profiles/{member_id}", profile)
