@@ -120,7 +120,7 @@ def expected(index: str) -> dict[str, int]:
     It shares nothing with the functions above but the index itself, on purpose.
     """
     owners, wants, package = {}, [], ""
-    for line in index.splitlines():
+    for line in re.sub(r"\n[ \t]+", " ", index).splitlines():
         field, _, value = line.partition(": ")
         if field == "Package":
             package = value.strip()
@@ -128,7 +128,7 @@ def expected(index: str) -> dict[str, int]:
             found = re.search(r"<(.+?)>", value)
             owners[package] = (found.group(1) if found else value).strip().lower()
         elif field in ("Depends", "Pre-Depends"):
-            bare = re.sub(r"\(.*?\)|:\w+", "", value)
+            bare = re.sub(r"\(.*?\)|\[.*?\]|<.*?>|:\w+", "", value)
             wants += [(package, wanted.strip()) for wanted in re.split("[,|]", bare)]
     pairs = {(owners[a], owners[b]) for a, b in wants if b in owners}
     return {
