@@ -1,5 +1,6 @@
 import pytest
 
+from commands.social.comment import AddComment, DeleteComment, EditComment
 from domain.social.comment import (
     Comment,
     CommentAdded,
@@ -17,7 +18,27 @@ from domain.social.post import (
     PostNotFound,
     PostUnpublished,
 )
-from tests.social.members import ALICE, BOB, CAROL, OTHER_POST, POST, deleted, drafted, published
+from domain.social.profile import MemberRequired, ProfileRequired
+from projections.social.comment import comment as comment_shown
+from projections.social.comment import comments_of
+from projections.social.post import post
+from tests.social.members import (
+    ALICE,
+    BOB,
+    CAROL,
+    COMMENT,
+    JOINED,
+    OTHER_POST,
+    POST,
+    alice,
+    bob,
+    carol,
+    dave,
+    deleted,
+    drafted,
+    published,
+    service,
+)
 
 
 def comment_by(author):
@@ -122,3 +143,52 @@ def test_a_comment_says_something():
         Comment().add(BOB, " ", POST, live, follows=True)
     with pytest.raises(CommentEmpty):
         Comment().fold([added]).edit(BOB, "", live, follows=True)
+
+
+def test_a_comment_is_added_edited_and_deleted(social):
+    say = AddComment(comment_id=COMMENT, post_id=POST, text="Nice")
+    social.given(JOINED | {POST: [drafted(), published()]})
+    social.when(say, say, by=bob).then(added)
+    social.when(AddComment(post_id=POST, text="Thanks"), by=alice)
+    (first, second) = social.rows(comments_of(POST, None))
+    assert (first["author"], first["text"], first["edited_at"]) == ("Bob", "Nice", None)
+    assert (second["author"], second["text"]) == ("Alice", "Thanks")
+    assert social.rows(post(POST, None))[0]["comments"] == 2
+
+    social.when(EditComment(comment_id=COMMENT, text="Very nice"), by=bob).then(reworded)
+    (shown,) = social.rows(comment_shown(COMMENT, None))
+    assert (shown["text"], shown["version"]) == ("Very nice", 2)
+    assert shown["edited_at"] >= shown["added_at"]
+
+    social.when(DeleteComment(comment_id=COMMENT), by=carol).refused(NotTheAuthor)
+    social.when(DeleteComment(comment_id=COMMENT), by=alice).then(removed_by_host)
+    social.when(DeleteComment(comment_id=COMMENT), by=alice).then()
+    assert [row["text"] for row in social.rows(comments_of(POST, None))] == ["Thanks"]
+    assert social.rows(post(POST, None))[0]["comments"] == 1
+
+
+def test_comments_are_for_the_audience_of_the_post(social):
+    social.given(JOINED | {POST: [restricted, published()], COMMENT: [comment_by(ALICE)]})
+    assert len(social.rows(comments_of(POST, ALICE))) == 1
+    assert social.rows(comments_of(POST, CAROL)) == social.rows(comments_of(POST, None)) == []
+    assert social.rows(comment_shown(COMMENT, CAROL)) == []
+    social.when(AddComment(post_id=POST, text="Nice"), by=carol).refused(PostNotFound)
+    social.when(EditComment(comment_id=COMMENT, text="Mine"), by=carol).refused(CommentNotFound)
+    social.when(DeleteComment(comment_id=COMMENT), by=carol).refused(CommentNotFound)
+
+
+def test_commenting_takes_a_profile_and_a_comment_that_is(social):
+    social.given(JOINED | {POST: [drafted(), published()]})
+    social.when(AddComment(post_id=POST, text="Nice"), by=dave).refused(ProfileRequired)
+    social.when(AddComment(post_id=POST, text="Nice"), by=service).refused(MemberRequired)
+    social.when(EditComment(comment_id=COMMENT, text="Nice"), by=bob).refused(CommentNotFound)
+    social.when(DeleteComment(comment_id=COMMENT), by=bob).refused(CommentNotFound)
+    social.when(DeleteComment(comment_id=COMMENT), by=service).refused(MemberRequired)
+
+
+def test_a_deleted_post_takes_its_comments_with_it(social):
+    social.given(JOINED | {POST: [drafted(), published()], COMMENT: [added]})
+    social.given({POST: [deleted(live=True)]})
+    assert social.rows(comments_of(POST, ALICE)) == []
+    social.when(AddComment(post_id=POST, text="Nice"), by=bob).refused(PostNotFound)
+    social.when(EditComment(comment_id=COMMENT, text="Nice!"), by=bob).refused(CommentNotFound)

@@ -1,5 +1,8 @@
 import pytest
+from pydantic import ValidationError
 
+from commands.social.post import MAX_MEDIA, CreatePost, DeletePost, EditPost, PublishPost
+from domain.social.follow import Followed, follow_id
 from domain.social.post import (
     FOLLOWERS,
     PRIVATE,
@@ -14,7 +17,25 @@ from domain.social.post import (
     Status,
     may_see,
 )
-from tests.social.members import ALICE, BOB, deleted, drafted, edited, hello, hidden, published
+from domain.social.profile import MemberRequired, ProfileRequired
+from infra.streams import IdTaken
+from projections.social.post import history, post, posts_of
+from tests.social.members import (
+    ALICE,
+    BOB,
+    JOINED,
+    POST,
+    alice,
+    bob,
+    dave,
+    deleted,
+    drafted,
+    edited,
+    hello,
+    hidden,
+    published,
+    service,
+)
 
 histories = {
     "new": [],
@@ -152,3 +173,91 @@ def test_a_draft_is_open_to_nobody_and_a_published_post_to_its_audience():
     with pytest.raises(PostNotFound):
         draft.require_open(BOB, follows=True)
     Post().fold([drafted(), published()]).require_open(BOB, follows=False)
+
+
+def test_a_post_is_drafted_published_edited_and_deleted(social):
+    social.given(JOINED)
+    social.when(CreatePost(post_id=POST, text="Hello"), by=alice).then(drafted())
+    assert social.rows(post(POST, ALICE))[0]["status"] == "draft"
+    assert social.rows(post(POST, BOB)) == []
+
+    social.when(PublishPost(post_id=POST), by=alice).then(published())
+    (shown,) = social.rows(post(POST, BOB))
+    assert (shown["author"], shown["text"], shown["media"]) == ("Alice", "Hello", [])
+    assert (shown["status"], shown["version"], shown["edited_at"]) == ("published", 2, None)
+    assert shown["published_at"] >= shown["drafted_at"]
+
+    social.when(EditPost(post_id=POST, visibility="private"), by=alice)
+    social.then(edited(2, hidden, live=True))
+    assert social.rows(post(POST, BOB)) == []
+    assert social.rows(post(POST, ALICE))[0]["revision"] == 2
+
+    social.when(DeletePost(post_id=POST), DeletePost(post_id=POST), by=alice)
+    social.then(deleted(live=True))
+    assert social.rows(post(POST, ALICE)) == social.rows(history(POST, ALICE)) == []
+
+
+def test_a_post_is_published_at_once_when_asked_to(social):
+    social.given(JOINED)
+    say = CreatePost(post_id=POST, text="Hello", publish=True)
+    social.when(say, say, by=alice).then(drafted(), published())
+
+
+def test_the_author_lists_drafts_and_others_do_not(social):
+    social.given(JOINED)
+    social.when(CreatePost(text="First"), CreatePost(text="Second", publish=True), by=alice)
+    social.when(CreatePost(text="Third", visibility="followers", publish=True), by=alice)
+
+    def texts(viewer):
+        return [row["text"] for row in social.rows(posts_of(ALICE, viewer))]
+
+    assert texts(ALICE) == ["Third", "Second", "First"]
+    assert texts(BOB) == texts(None) == ["Second"]
+
+
+def test_everybody_sees_the_revisions_that_were_for_them(social):
+    social.given(JOINED)
+    social.when(CreatePost(post_id=POST, text="Draft"), by=alice)
+    social.when(EditPost(post_id=POST, text="Public"), PublishPost(post_id=POST), by=alice)
+    social.when(EditPost(post_id=POST, text="Secret", visibility="private"), by=alice)
+    assert social.rows(history(POST, BOB)) == []
+    social.when(EditPost(post_id=POST, text="Again", visibility="public"), by=alice)
+
+    def texts(viewer):
+        return [(row["revision"], row["text"]) for row in social.rows(history(POST, viewer))]
+
+    assert texts(ALICE) == [(1, "Draft"), (2, "Public"), (3, "Secret"), (4, "Again")]
+    assert texts(BOB) == texts(None) == [(2, "Public"), (4, "Again")]
+
+
+def test_others_change_nothing_and_learn_of_what_they_see_only(social):
+    restricted = drafted(Content(text="Hello", visibility=FOLLOWERS))
+    social.given(JOINED | {POST: [restricted, published()]})
+    for command in (
+        PublishPost(post_id=POST),
+        EditPost(post_id=POST, text="Mine"),
+        DeletePost(post_id=POST),
+    ):
+        social.when(command, by=bob).refused(PostNotFound)
+        social.when(command, by=service).refused(MemberRequired)
+    social.given({follow_id(BOB, ALICE): [Followed(follower=BOB, followee=ALICE)]})
+    social.when(EditPost(post_id=POST, text="Mine"), by=bob).refused(NotTheAuthor)
+    social.when(DeletePost(post_id=POST), by=bob).refused(NotTheAuthor)
+
+
+def test_writing_takes_a_profile_and_an_id_of_ones_own(social):
+    social.given(JOINED | {POST: [drafted()]})
+    social.when(CreatePost(text="Hello"), by=dave).refused(ProfileRequired)
+    social.when(CreatePost(text="Hello"), by=service).refused(MemberRequired)
+    social.when(CreatePost(post_id=POST, text="Hello"), by=bob).refused(PostExists)
+    social.when(CreatePost(post_id=ALICE, text="Hello"), by=bob).refused(IdTaken)
+    social.when(CreatePost(text=" "), by=alice).refused(PostEmpty)
+
+
+def test_commands_refuse_what_no_post_can_be():
+    with pytest.raises(ValidationError, match="version 5"):
+        CreatePost(post_id=follow_id(ALICE, BOB), text="Hello")
+    with pytest.raises(ValidationError):
+        CreatePost(text="Hello", visibility="friends")
+    with pytest.raises(ValidationError):
+        CreatePost(text="Hello", media=("media/1",) * (MAX_MEDIA + 1))
