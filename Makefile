@@ -18,7 +18,7 @@ check: $(INSTALLED) ## check format, lint, types and import contracts
 	@.venv/bin/ruff format --check --quiet . || (echo "format: run .venv/bin/ruff format ." && false)
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-logo
 
 services: $(INSTALLED) ## start PostgreSQL, in a container or from the system's packages
 	@$(SERVICES) start

@@ -27,8 +27,9 @@ def start() -> None:
     containers = _containers.answers()
     variables: dict[str, str] = {}
     for name, service in services():
+        running = _contained(name, service) if containers else None
         try:
-            running = _contained(name, service) if containers else service.start()
+            running = running or service.start()
         except Unavailable as reason:
             raise Unavailable(f"{name}: {reason}") from reason
         print(f"{name}: {running.how}, on port {running.port}")
@@ -47,10 +48,15 @@ def stop() -> None:
         print(f"{name}: {'stopped' if any(stopped) else 'was not running'}")
 
 
-def _contained(name: str, service: ModuleType) -> Running:
-    _containers.start(name)
-    service.prepare(partial(_containers.run_inside, name))
-    port = _containers.port(name, service.CONTAINER_PORT)
+def _contained(name: str, service: ModuleType) -> Running | None:
+    """Run a service in a container; None where that fails, such as for want of its image."""
+    try:
+        _containers.start(name)
+        service.prepare(partial(_containers.run_inside, name))
+        port = _containers.port(name, service.CONTAINER_PORT)
+    except Unavailable as reason:
+        print(f"{name}: {reason}\n{name}: trying this system's packages instead", flush=True)
+        return None
     return Running(port, service.PASSWORD, "running in a container")
 
 
