@@ -71,15 +71,30 @@ def prepare(run: Callable[..., str]) -> None:
             run(*psql, f"CREATE DATABASE {name}")
 
 
+def programs() -> dict[int, Path]:
+    """Return the folders of the server programs on this machine, by major version."""
+    folders = [path for place in PLACES for path in Path("/").glob(place.removeprefix("/"))]
+    if on_path := shutil.which("pg_ctl"):
+        folders.append(Path(on_path).resolve().parent)
+    found = {}
+    for folder in folders:
+        if all((folder / name).exists() for name in ("initdb", "pg_ctl", "postgres", "psql")):
+            said = Account.for_service("postgres").run([folder / "pg_ctl", "--version"]).stdout
+            version = re.search(r"PostgreSQL\) (\d+)", said)
+            if version and int(version[1]) >= OLDEST:
+                found[int(version[1])] = folder
+    return found
+
+
 def start() -> Running:
     """Start the server on this checkout's data, made on first use; or find it running."""
-    programs = _programs() or _install()
+    found = programs() or _install()
     account = Account.for_service("postgres")
     home = account.folder("postgres")
     data = home / "data"
     if not data.exists():
-        _initialise(account, programs[max(programs)], home)
-    folder = _matching(programs, data)
+        _initialise(account, found[max(found)], home)
+    folder = _matching(found, data)
     password = (home / "password").read_text(encoding="utf-8")
 
     def client(port: int) -> Callable[..., str]:
@@ -106,24 +121,9 @@ def stop() -> bool:
     recorded = _recorded(data)
     if recorded is None or not _serves(recorded[0], data):
         return False
-    folder = _matching(_programs(), data)
+    folder = _matching(programs(), data)
     account.must_run([folder / "pg_ctl", "stop", "--mode=fast", "--wait", "--pgdata", data])
     return True
-
-
-def _programs() -> dict[int, Path]:
-    """Return the folders of the server programs on this machine, by major version."""
-    folders = [found for place in PLACES for found in Path("/").glob(place.removeprefix("/"))]
-    if on_path := shutil.which("pg_ctl"):
-        folders.append(Path(on_path).resolve().parent)
-    programs = {}
-    for folder in folders:
-        if all((folder / name).exists() for name in ("initdb", "pg_ctl", "postgres", "psql")):
-            said = Account.for_service("postgres").must_run([folder / "pg_ctl", "--version"])
-            version = re.search(r"PostgreSQL\) (\d+)", said)
-            if version and int(version[1]) >= OLDEST:
-                programs[int(version[1])] = folder
-    return programs
 
 
 def _install() -> dict[int, Path]:
@@ -133,8 +133,8 @@ def _install() -> dict[int, Path]:
             "Install it (macOS: brew install postgresql@17) or start Docker."
         )
     apt_install(DEBIAN_SCRIPT, "postgresql")
-    if programs := _programs():
-        return programs
+    if found := programs():
+        return found
     raise Unavailable(
         f"this system's package of PostgreSQL is older than {OLDEST}. "
         "Install a newer one (https://www.postgresql.org/download/) or start Docker."
@@ -155,15 +155,15 @@ def _initialise(account: Account, folder: Path, home: Path) -> None:
     draft.rename(home / "data")
 
 
-def _matching(programs: dict[int, Path], data: Path) -> Path:
+def _matching(found: dict[int, Path], data: Path) -> Path:
     """Return the folder of the programs that made `data`; no other version can read it."""
     version = int((data / "PG_VERSION").read_text(encoding="utf-8"))
-    if version not in programs:
+    if version not in found:
         raise Unavailable(
             f"{data} was made by PostgreSQL {version}, which is no longer on this machine. "
             "Install it again, or delete that folder to begin with an empty database."
         )
-    return programs[version]
+    return found[version]
 
 
 def _launch(account: Account, folder: Path, home: Path) -> int:
