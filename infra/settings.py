@@ -25,40 +25,54 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True)
 
     database_url: str = Field(
-        "sqlite:///data/aorist.db",
+        default="sqlite:///data/aorist.db",
         description="where logs and read models are kept: sqlite:///FILE or postgresql://…",
     )
     context_database_urls: dict[str, str] = Field(
         default_factory=dict, description="a database of its own for a context: {banking: URL}"
     )
     development: bool = Field(
-        False, description="accept the caller's name from the header Aorist-Actor"
+        default=False, description="accept the caller's name from the header Aorist-Actor"
     )
-    host: str = Field("127.0.0.1", description="address the API listens on")
-    port: int = Field(8000, ge=0, le=65535, description="port the API listens on")
+    host: str = Field(default="127.0.0.1", description="address the API listens on")
+    port: int = Field(default=8000, ge=0, le=65535, description="port the API listens on")
     log_format: Literal["auto", "console", "json"] = Field(
-        "auto", description="auto: readable in a terminal, JSON otherwise"
+        default="auto", description="auto: readable in a terminal, JSON otherwise"
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info")
-    append_batch: int = Field(500, ge=1, le=1000, description="appends in one transaction")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info")
+    append_batch: int = Field(default=500, ge=1, le=1000, description="appends in one transaction")
     append_queue: int = Field(
-        10_000, ge=1, le=1_000_000, description="appends that may wait; more are answered 503"
+        default=10_000,
+        ge=1,
+        le=1_000_000,
+        description="appends that may wait; more are answered 503",
     )
-    cached_states: int = Field(50_000, ge=0, description="aggregates kept in memory per context")
-    database_connections: int = Field(10, ge=2, le=500, description="per database and process")
-    reader_batch: int = Field(500, ge=1, le=5000, description="facts a reader handles at once")
+    cached_states: int = Field(
+        default=50_000, ge=0, description="aggregates kept in memory per context"
+    )
+    database_connections: int = Field(
+        default=10, ge=2, le=500, description="per database and process"
+    )
+    reader_batch: int = Field(
+        default=500, ge=1, le=5000, description="facts a reader handles at once"
+    )
     reader_poll_ms: int = Field(
-        200, ge=1, le=60_000, description="how often a reader looks when nothing woke it"
+        default=200, ge=1, le=60_000, description="how often a reader looks when nothing woke it"
     )
-    timer_poll_ms: int = Field(500, ge=1, le=60_000, description="how often deadlines are checked")
+    timer_poll_ms: int = Field(
+        default=500, ge=1, le=60_000, description="how often deadlines are checked"
+    )
     wait_ms: int = Field(
-        3_000, ge=0, le=60_000, description="how long a query waits for the position it asks for"
+        default=3_000,
+        ge=0,
+        le=60_000,
+        description="how long a query waits for the position it asks for",
     )
     lag_budget: int = Field(
-        10_000, ge=1, description="facts a reader may be behind before /readyz says so"
+        default=10_000, ge=1, description="facts a reader may be behind before /readyz says so"
     )
-    body_bytes: int = Field(1_000_000, ge=1_000, description="largest request body")
-    page_limit: int = Field(200, ge=1, le=1000, description="most items on one page")
+    body_bytes: int = Field(default=1_000_000, ge=1_000, description="largest request body")
+    page_limit: int = Field(default=200, ge=1, le=1000, description="most items on one page")
 
     @field_validator("database_url", "context_database_urls")
     @classmethod

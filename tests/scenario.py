@@ -1,4 +1,4 @@
-"""Given, when, then: facts in, commands through the real handlers, sagas and projections, facts out."""
+"""Given, when, then: facts through the real handlers, sagas and projections."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
@@ -107,7 +107,7 @@ class Scenario:
         return [fact for fact, _ in self.facts(self._before)]
 
     def facts(self, after: Mapping[str, int] | None = None) -> list[tuple[Event, Envelope]]:
-        """Return the facts of the scenario's context (of all contexts, for `world`) in log order."""
+        """Return the facts of the scenario's context in log order; of all contexts for `world`."""
         found = []
         for context, log in self.system.logs.items():
             if self._context in (None, context):

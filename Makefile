@@ -1,0 +1,44 @@
+# Short targets; `make` alone lists them. Needs make and Python 3.11 or newer, nothing else.
+.DEFAULT_GOAL := help
+.PHONY: help run test check services services-stop migrate lock clean
+
+INSTALLED := .venv/.installed
+SERVICES := .venv/bin/python -m infra.services
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-14s %s\n", $$1, $$2}'
+
+run: $(INSTALLED) ## start the whole system in one process on a SQLite file
+	@.venv/bin/aorist serve
+
+test: check services ## run every check and every test, PostgreSQL included
+	@set -a && . ./.services/env && unset AORIST_DATABASE_URL && .venv/bin/python -m pytest
+
+check: $(INSTALLED) ## check format, lint, types and import contracts
+	@.venv/bin/ruff format --check --quiet . || (echo "format: run .venv/bin/ruff format ." && false)
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-logo
+
+services: $(INSTALLED) ## start PostgreSQL, in a container or from the system's packages
+	@$(SERVICES) start
+
+services-stop: $(INSTALLED) ## stop what `make services` started; its data stays
+	@$(SERVICES) stop
+
+migrate: $(INSTALLED) ## bring the database's tables up to date
+	@.venv/bin/aorist migrate
+
+lock: $(INSTALLED) ## pin the dependencies of pyproject.toml (newer ones: make lock UPGRADE=--upgrade)
+	@.venv/bin/python -m pip install --quiet uv
+	@.venv/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet $(UPGRADE) \
+		--output-file requirements.lock
+
+clean: ## remove what can be made again; data and services stay
+	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Made anew when the lock changes, so that nothing of an older lock is left in it.
+$(INSTALLED): requirements.lock .make/venv
+	@.make/venv
