@@ -1,1 +1,161 @@
 """The three things a route may ask for: dispatch, read, caller."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
+from sqlalchemy import Select
+
+from commands import Caller
+from infra.dispatch import MAX_KEY, Answer, Meta
+from infra.system import System
+from projections import Detail, Listing
+
+ACTOR, ROLES, REASON = "Aorist-Actor", "Aorist-Roles", "Aorist-Reason"
+"""Who calls, in development only: `Aorist-Actor: <user id or name>`, `Aorist-Roles: operator`."""
+AFTER = "Aorist-After"
+KEY, IF_MATCH = "Idempotency-Key", "If-Match"
+MAX_REASON = 1_000
+MAX_AGENT = 300
+MAX_ACTOR = 200
+
+
+class Unauthenticated(Exception):
+    """Nobody says who is calling."""
+
+
+class BadHeader(Exception):
+    """A header's value cannot be used; the message names both."""
+
+
+def system_of(request: Request) -> System:
+    """Return the running system."""
+    system: System = request.app.state.system
+    return system
+
+
+def authenticate(request: Request) -> Caller:
+    """Return who is calling: the one place where a login goes.
+
+    Until there are users, a development setting lets a header name the caller. Raises
+    `Unauthenticated`, or `BadHeader` for a value that cannot name anybody.
+    """
+    if not system_of(request).settings.development:
+        raise Unauthenticated(
+            "this server has no login yet; start it with AORIST_DEVELOPMENT=true "
+            f"to accept the header {ACTOR}"
+        )
+    actor = request.headers.get(ACTOR, "").strip()
+    if not actor:
+        raise Unauthenticated(f"say who you are: add the header {ACTOR}: <user id or name>")
+    if len(actor) > MAX_ACTOR or not actor.isprintable() or actor.startswith("saga:"):
+        raise BadHeader(
+            f"{ACTOR} must be 1 to {MAX_ACTOR} printable characters and not begin with 'saga:'"
+        )
+    roles = (role.strip() for role in request.headers.get(ROLES, "").split(","))
+    return Caller(
+        actor=actor,
+        roles=frozenset(role for role in roles if role),
+        address=request.client.host if request.client else None,
+        agent=(request.headers.get("User-Agent") or "")[:MAX_AGENT] or None,
+        reason=(request.headers.get(REASON) or "")[:MAX_REASON] or None,
+    )
+
+
+Authenticated = Annotated[Caller, Depends(authenticate)]
+
+
+class Dispatcher:
+    """Sends the route's command, with what the request's headers say about it."""
+
+    def __init__(self, request: Request, by: Authenticated) -> None:
+        self._request = request
+        self._by = by
+
+    async def __call__(self, command: object) -> Answer:
+        """Run the command and return its receipt."""
+        headers = self._request.headers
+        meta = Meta(
+            key=_key(headers.get(KEY)),
+            expected=_version(headers.get(IF_MATCH)),
+            correlation_id=self._request.state.correlation_id,
+            traceparent=headers.get("traceparent"),
+        )
+        return await system_of(self._request).dispatch(command, self._by, meta)
+
+
+class Reader:
+    """Runs query functions' answers for the caller, at the position the request asks for."""
+
+    def __init__(self, request: Request, by: Authenticated) -> None:
+        self._queries = system_of(request).queries
+        self._after = _positions(request.headers.get(AFTER))
+        self._limit = system_of(request).settings.page_limit
+        self.viewer: UUID | None = by.user
+
+    async def one(self, query: Select[Any]) -> dict[str, Any]:
+        """Return the one row; raises `NotFound`."""
+        return await self._queries.one(query, self._after)
+
+    async def detail(self, query: Detail) -> dict[str, Any]:
+        """Return the one row with its lists; raises `NotFound`."""
+        return await self._queries.detail(query, self._after)
+
+    async def page(self, query: Listing, paging: "Paging") -> dict[str, Any]:
+        """Return `{"items": …, "next": …}`."""
+        limit = min(paging.limit, self._limit)
+        items, following = await self._queries.page(query, limit, paging.cursor, self._after)
+        return {"items": items, "next": following}
+
+
+class Paging:
+    """The query parameters of a list."""
+
+    def __init__(
+        self,
+        limit: Annotated[
+            int, Query(ge=1, le=1000, description="most items; the server may give fewer")
+        ] = 50,
+        cursor: Annotated[
+            str | None, Query(max_length=1000, description="`next` of the page before")
+        ] = None,
+    ) -> None:
+        self.limit = limit
+        self.cursor = cursor
+
+
+Dispatch = Annotated[Dispatcher, Depends()]
+Read = Annotated[Reader, Depends()]
+Page = Annotated[Paging, Depends()]
+
+
+def _key(value: str | None) -> str | None:
+    if value is None:
+        return None
+    key = value.strip().strip('"')
+    if not key or len(key) > MAX_KEY or not key.isprintable():
+        raise BadHeader(f"{KEY} must be 1 to {MAX_KEY} printable characters")
+    return key
+
+
+def _version(value: str | None) -> int | None:
+    if value is None or value.strip() == "*":
+        return None
+    version = value.strip().removeprefix("W/").strip('"')
+    if not version.isascii() or not version.isdigit() or len(version) > 18:
+        raise BadHeader(f'{IF_MATCH} must be an ETag such as "3", not {value!r}')
+    return int(version)
+
+
+def _positions(value: str | None) -> Mapping[str, int]:
+    """Parse `banking=1234, commerce=7`."""
+    positions = {}
+    for part in (value or "").split(","):
+        if not part.strip():
+            continue
+        context, equals, number = part.strip().partition("=")
+        if not equals or not number.isascii() or not number.isdigit() or len(number) > 18:
+            raise BadHeader(f"{AFTER} must be like banking=1234, not {value!r}")
+        positions[context.strip()] = int(number)
+    return positions

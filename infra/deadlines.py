@@ -30,7 +30,7 @@ class Deadlines:
         features: Features,
         clock: Clock,
     ) -> None:
-        self.context = context
+        self.name = f"deadlines:{context}"
         self.failure: str | None = None
         self._database = database
         self._dispatcher = dispatcher
@@ -86,7 +86,7 @@ class Deadlines:
                 fired = 0
                 failure = f"deadlines cannot be fired: {type(error).__name__}: {error}"
                 if failure != self.failure:
-                    log.error("deadlines stopped", context=self.context, error=failure)
+                    log.error("deadlines stopped", deadlines=self.name, error=failure)
                 self.failure = failure
             if not fired:
                 await asyncio.sleep(poll_s)

@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, get_type_hints
@@ -88,11 +88,13 @@ class Features:
         raise LookupError(f"no command is called {name!r}{where}")
 
 
-def modules(layer: str) -> Iterator[tuple[str, str, ModuleType]]:
+def modules(
+    layer: str, contexts: Container[str] | None = None
+) -> Iterator[tuple[str, str, ModuleType]]:
     """Yield (context, feature, module) for each `<layer>/<context>/<feature>.py`."""
     package = importlib.import_module(layer)
     for context in sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.ispkg):
-        if layer == "api" and context == "cli":
+        if contexts is not None and context not in contexts:
             continue
         folder = importlib.import_module(f"{layer}.{context}")
         for module in sorted(m.name for m in pkgutil.iter_modules(folder.__path__)):

@@ -57,7 +57,7 @@ class System:
         for reader in self.readers:
             self._start(reader.run(poll_s), reader.name)
         for deadlines in self.deadlines:
-            self._start(deadlines.run(self.settings.timer_poll_ms / 1000), deadlines.context)
+            self._start(deadlines.run(self.settings.timer_poll_ms / 1000), deadlines.name)
         self._listen()
         self.queries.local = True
 

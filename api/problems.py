@@ -1,0 +1,145 @@
+"""Errors as `application/problem+json` (RFC 9457): the only place that knows status codes."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field, ValidationError
+from starlette.exceptions import HTTPException
+
+from api.ports import BadHeader, Unauthenticated
+from domain import Forbidden, Invalid, NotFound, Refused
+from infra.dispatch import InFlight, KeyReused, Replayed
+from infra.log.port import Busy, CorruptFact, LogError
+from infra.queries import Behind
+from infra.session import VersionMoved
+
+RETRY_AFTER_S = "1"
+MAX_ERRORS = 50
+"""Validation errors named in one answer."""
+MAX_SHOWN = 100
+"""Characters of a wrong value that an answer repeats."""
+
+log = structlog.get_logger("aorist.http")
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """An error: `code` is stable, `detail` says what was wrong and what to do."""
+
+    type: str = Field(examples=["/problems/insufficient_funds"])
+    title: str = Field(examples=["Insufficient funds"])
+    status: int = Field(examples=[409])
+    detail: str
+    instance: str = Field(examples=["/api/v1/accounts/…"])
+    code: str = Field(examples=["insufficient_funds"])
+    correlation_id: str
+    errors: list[FieldError] = []
+
+
+def problem(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    errors: Sequence[FieldError] = (),
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """Return a problem answer."""
+    body = Problem(
+        type=f"/problems/{code}",
+        title=code.replace("_", " ").capitalize(),
+        status=status,
+        detail=detail,
+        instance=request.url.path,
+        code=code,
+        correlation_id=str(getattr(request.state, "correlation_id", "")),
+        errors=list(errors),
+    )
+    content = body.model_dump(exclude=set() if errors else {"errors"})
+    return JSONResponse(content, status, headers, media_type="application/problem+json")
+
+
+def _refused(request: Request, error: Refused) -> JSONResponse:
+    statuses = {NotFound: 404, Forbidden: 403, Invalid: 422}
+    status = next((s for base, s in statuses.items() if isinstance(error, base)), 409)
+    again = {"Idempotent-Replayed": "true"} if isinstance(error.__cause__, Replayed) else None
+    return problem(request, status, error.code, error.detail, headers=again)
+
+
+def _invalid(request: Request, error: RequestValidationError | ValidationError) -> JSONResponse:
+    found = error.errors()[:MAX_ERRORS]
+    errors = [
+        FieldError(field=".".join(str(part) for part in one["loc"]), message=_message(one))
+        for one in found
+    ]
+    detail = "; ".join(f"{one.field}: {one.message}" for one in errors[:3])
+    return problem(request, 422, "invalid", detail, errors)
+
+
+def _message(error: Any) -> str:
+    if error["type"] == "json_invalid":
+        return f"the body is not JSON: {error.get('ctx', {}).get('error', error['msg'])}"
+    value = repr(error.get("input"))
+    shown = value if len(value) <= MAX_SHOWN else value[:MAX_SHOWN] + "…"
+    return str(error["msg"]) if error["type"] == "missing" else f"{error['msg']}, got {shown}"
+
+
+def _log_error(request: Request, error: LogError) -> JSONResponse:
+    if isinstance(error, CorruptFact):
+        return problem(request, 500, "corrupt_fact", str(error))
+    code = "busy" if isinstance(error, Busy) else "unavailable"
+    return problem(request, 503, code, str(error), headers={"Retry-After": RETRY_AFTER_S})
+
+
+def _http(request: Request, error: HTTPException) -> JSONResponse:
+    codes = {400: "malformed", 404: "no_such_route", 405: "method_not_allowed"}
+    code = codes.get(error.status_code, "http_error")
+    detail = f"{request.method} {request.url.path}: {error.detail}"
+    return problem(request, error.status_code, code, detail, headers=dict(error.headers or {}))
+
+
+def _fixed(status: int, code: str, **headers: str) -> Callable[..., JSONResponse]:
+    def handle(request: Request, error: Exception) -> JSONResponse:
+        return problem(request, status, code, str(error), headers=headers)
+
+    return handle
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("unexpected error", path=request.url.path, exc_info=error)
+    return problem(
+        request,
+        500,
+        "unexpected",
+        "something went wrong here; the server's log has it under this correlation id",
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Let every error become a problem answer."""
+    handlers: dict[type[Exception], Callable[..., Any]] = {
+        Refused: _refused,
+        RequestValidationError: _invalid,
+        ValidationError: _invalid,
+        BadHeader: _fixed(422, "bad_header"),
+        Unauthenticated: _fixed(401, "unauthenticated"),
+        VersionMoved: _fixed(412, "version_moved"),
+        KeyReused: _fixed(422, "key_reused"),
+        InFlight: _fixed(409, "in_flight"),
+        LogError: _log_error,
+        Behind: _fixed(503, "behind", **{"Retry-After": RETRY_AFTER_S}),
+        HTTPException: _http,
+        Exception: _unexpected,
+    }
+    for error, handler in handlers.items():
+        app.add_exception_handler(error, handler)

@@ -1,0 +1,265 @@
+"""Routes from commands and query functions: a feature's API file only names paths.
+
+routes = Routes(tags=["accounts"])
+routes.command("/accounts", OpenAccount, status=201)
+routes.command("/accounts/{account_id}/deposits", DepositMoney)
+routes.query("/accounts/{account_id}", account)
+"""
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Header, Response
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from sqlalchemy import Select
+
+from api.ports import AFTER, IF_MATCH, KEY, Dispatch, Page, Read
+from infra.dispatch import MAX_KEY, Answer
+from projections import Detail, Listing
+
+BASE = "/api/v1"
+PARAMETER = re.compile(r"{(\w+)}")
+
+
+class Position(BaseModel):
+    """A place in a context's log."""
+
+    context: str = Field(examples=["banking"])
+    value: int = Field(examples=[1234])
+
+
+class Accepted(BaseModel):
+    """The receipt: which aggregate changed, its new version, and the position to wait for."""
+
+    id: UUID
+    version: int = Field(examples=[1])
+    position: Position
+
+
+class MoneyShown(BaseModel):
+    """An amount in minor units: 1250 EUR is 12.50 euros."""
+
+    amount: int = Field(examples=[1250])
+    currency: str = Field(examples=["EUR"])
+
+
+class Routes(APIRouter):
+    """A feature's routes."""
+
+    def command(
+        self,
+        path: str,
+        command: type,
+        *,
+        status: int = 200,
+        location: str | None = None,
+        method: str = "POST",
+    ) -> None:
+        """Let `method path` send `command`.
+
+        Parameters of the path are fields of the command; the other fields make up the body.
+        201 and 202 answer with a `Location`: `location` with `{id}` for the receipt's id, or
+        the path and the id.
+        """
+        in_path = PARAMETER.findall(path)
+        hints = get_type_hints(command, include_extras=True)
+        fields = {field.name: field for field in dataclasses.fields(command)}
+        for name in in_path:
+            if name not in fields:
+                raise TypeError(f"{path}: {command.__name__} has no field {name!r}")
+        in_body = [name for name in fields if name not in in_path]
+        body = _body(command, {name: fields[name] for name in in_body}, hints)
+        place = location or (path + "/{id}" if status in (201, 202) else None)
+
+        async def endpoint(response: Response, dispatch: Dispatch, **values: Any) -> Accepted:
+            _drop_documented(values)
+            given = values.pop("body", None)
+            sent = {name: getattr(given, name) for name in in_body} if given else {}
+            answer = await dispatch(command(**values, **sent))
+            return _answered(response, answer, place, values)
+
+        parameters = [
+            _parameter("response", Response),
+            _parameter("dispatch", Dispatch),
+            *(_parameter(name, hints[name]) for name in in_path),
+            _parameter("header_key", _header(KEY, "makes repeating inert", MAX_KEY)),
+            _parameter("header_if_match", _header(IF_MATCH, 'the expected version, as "3"', 100)),
+        ]
+        if body:
+            parameters.append(_parameter("body", Annotated[body, Body()]))
+        _give(endpoint, parameters)
+        self.add_api_route(
+            path,
+            endpoint,
+            methods=[method],
+            status_code=status,
+            operation_id=_snake(command.__name__),
+            summary=_sentence(command),
+            response_model=Accepted,
+        )
+
+    def query(self, path: str, answer: Callable[..., Any]) -> None:
+        """Let `GET path` run a query function.
+
+        Its parameters are those of the path and of the query string; `viewer` is the caller.
+        What it answers (`Select`, `Listing`, `Detail`) decides the form of the response.
+        """
+        hints = get_type_hints(answer, include_extras=True)
+        named = inspect.signature(answer).parameters
+        example = answer(**{name: _placeholder(hints[name]) for name in named})
+        pages = isinstance(example, Listing)
+
+        async def endpoint(response: Response, read: Read, **values: Any) -> Any:
+            _drop_documented(values)
+            paging = values.pop("paging", None)
+            if "viewer" in named:
+                values["viewer"] = read.viewer
+            found = answer(**values)
+            if isinstance(found, Listing):
+                return await read.page(found, paging)
+            row = await (read.detail(found) if isinstance(found, Detail) else read.one(found))
+            if "version" in row:
+                response.headers["ETag"] = f'"{row["version"]}"'
+            return row
+
+        parameters = [
+            _parameter("response", Response),
+            _parameter("read", Read),
+            *(
+                _parameter(name, hints[name], parameter.default)
+                for name, parameter in named.items()
+                if name != "viewer"
+            ),
+            _parameter("header_after", _header(AFTER, "wait for it, as banking=1234", 1000)),
+        ]
+        if pages:
+            parameters.append(_parameter("paging", Page))
+        _give(endpoint, parameters)
+        self.add_api_route(
+            path,
+            endpoint,
+            methods=["GET"],
+            operation_id=answer.__name__,
+            summary=_sentence(answer),
+            response_model=_model(_camel(answer.__name__), example),
+        )
+
+
+def _answered(
+    response: Response, answer: Answer, place: str | None, in_path: dict[str, Any]
+) -> Accepted:
+    receipt = answer.receipt
+    response.headers["Aorist-Position"] = f"{receipt.context}={receipt.position}"
+    response.headers["ETag"] = f'"{receipt.version}"'
+    if place:
+        response.headers["Location"] = BASE + place.format(id=receipt.stream, **in_path)
+    if answer.replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return Accepted(
+        id=receipt.stream,
+        version=receipt.version,
+        position=Position(context=receipt.context, value=receipt.position),
+    )
+
+
+def _drop_documented(values: dict[str, Any]) -> None:
+    """Headers are parameters for the documentation's sake; `api.ports` reads them itself."""
+    for name in [name for name in values if name.startswith("header_")]:
+        del values[name]
+
+
+def _body(
+    command: type, fields: dict[str, dataclasses.Field[Any]], hints: dict[str, Any]
+) -> type[BaseModel] | None:
+    if not fields:
+        return None
+    definitions: dict[str, Any] = {
+        name: (hints[name], ... if field.default is dataclasses.MISSING else field.default)
+        for name, field in fields.items()
+    }
+    return create_model(
+        f"{command.__name__}Body", __config__=ConfigDict(extra="forbid"), **definitions
+    )
+
+
+def _model(name: str, example: Select[Any] | Listing | Detail) -> type[BaseModel]:
+    if isinstance(example, Listing):
+        page: dict[str, Any] = {
+            "items": (list[_row_model(f"{name}Item", example.select)], ...),  # type: ignore[misc]
+            "next": (str | None, None),
+        }
+        return create_model(f"{name}Page", **page)
+    if isinstance(example, Detail):
+        lists: dict[str, Any] = {
+            key: (list[_row_model(f"{name}{_camel(key)}", rows)], ...)  # type: ignore[misc]
+            for key, rows in example.lists.items()
+        }
+        return create_model(name, __base__=_row_model(f"{name}Row", example.select), **lists)
+    return _row_model(name, example)
+
+
+def _row_model(name: str, query: Select[Any]) -> type[BaseModel]:
+    fields: dict[str, Any] = {}
+    for column in query.selected_columns:
+        nullable = getattr(column, "nullable", True)
+        fields[column.name] = (_type(column) | None if nullable else _type(column), ...)
+    return create_model(name, **fields)
+
+
+def _type(column: Any) -> Any:
+    if getattr(column, "info", {}).get("money"):
+        return MoneyShown
+    try:
+        found = column.type.python_type
+    except NotImplementedError:
+        return Any
+    return Any if found in (dict, list) else found
+
+
+def _placeholder(hint: Any) -> Any:
+    """Return some value of a query parameter's type: the form of the answer does not depend on it.
+
+    Query functions only compose a statement, so calling one has no effect.
+    """
+    if get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    if isinstance(hint, UnionType) or get_origin(hint) is Union:
+        return None if type(None) in get_args(hint) else _placeholder(get_args(hint)[0])
+    if get_origin(hint) is Literal:
+        return get_args(hint)[0]
+    made: dict[Any, Any] = {UUID: UUID(int=0), datetime: datetime.min.replace(tzinfo=UTC)}
+    return made[hint] if hint in made else hint()
+
+
+def _parameter(name: str, hint: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=default)
+
+
+def _header(name: str, description: str, longest: int) -> Any:
+    return Annotated[str | None, Header(alias=name, description=description, max_length=longest)]
+
+
+def _give(endpoint: Callable[..., Any], parameters: list[inspect.Parameter]) -> None:
+    with_defaults = [
+        parameter.replace(default=None) if parameter.name.startswith("header_") else parameter
+        for parameter in parameters
+    ]
+    endpoint.__signature__ = inspect.Signature(with_defaults)  # type: ignore[attr-defined]
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def _camel(name: str) -> str:
+    return "".join(part.title() for part in name.split("_"))
+
+
+def _sentence(thing: Any) -> str:
+    return (inspect.getdoc(thing) or _snake(thing.__name__)).partition("\n")[0].rstrip(".")

@@ -1,0 +1,245 @@
+"""Routes of no feature: health, metrics, the log's facts, aggregates in time, the audit trail."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from api.ports import Authenticated, system_of
+from api.routes import BASE
+from commands import Caller
+from domain import Forbidden, NotFound
+from infra.audit import trail
+from infra.deadlines import Deadlines
+from infra.history import facts_of, shown, state_at
+from infra.log.port import LogError
+from infra.readers import Reader
+from infra.system import System
+
+HEARTBEAT_S = 15.0
+"""A silent stream says that it lives."""
+STREAM_PAGE = 500
+INSPECTORS = frozenset({"operator", "auditor"})
+"""Roles that may read facts and the audit trail as such: they hold what is private elsewhere."""
+
+routes = APIRouter(tags=["system"])
+
+
+class NotAnInspector(Forbidden, code="not_an_inspector"):
+    """Facts and the audit trail are for operators and auditors."""
+
+
+def inspector(by: Authenticated) -> Caller:
+    """Let operators and auditors pass."""
+    if not by.roles & INSPECTORS:
+        raise NotAnInspector(
+            f"{by.actor} is neither operator nor auditor; in development add the header "
+            "Aorist-Roles: operator"
+        )
+    return by
+
+
+Inspector = Annotated[Caller, Depends(inspector)]
+
+
+@routes.get("/livez", operation_id="livez", response_class=PlainTextResponse)
+async def livez() -> str:
+    """Say that the process answers."""
+    return "ok\n"
+
+
+@routes.get("/readyz", operation_id="readyz")
+async def readyz(request: Request) -> JSONResponse:
+    """Say whether the stores answer and the readers keep up; 503 names what does not."""
+    system = system_of(request)
+    problems = await unready(system)
+    return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
+
+
+async def unready(system: System) -> list[str]:
+    """Return what keeps the process from being ready, in sentences."""
+    try:
+        await system.measure()
+    except LogError as error:
+        return [str(error)]
+    workers: list[Reader | Deadlines] = [*system.readers, *system.deadlines]
+    problems = [f"{worker.name}: {worker.failure}" for worker in workers if worker.failure]
+    budget = system.settings.lag_budget
+    return problems + [
+        f"{reader} is {lag} facts behind, more than {budget}"
+        for (reader, _), lag in system.telemetry.gauges.lag.items()
+        if lag > budget
+    ]
+
+
+@routes.get("/metrics", operation_id="metrics", response_class=PlainTextResponse)
+async def metrics(request: Request) -> Response:
+    """Return the process's figures for Prometheus."""
+    system = system_of(request)
+    await system.measure()
+    return Response(generate_latest(system.telemetry.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@routes.get(BASE + "/events", operation_id="events")
+async def events(
+    request: Request,
+    _: Inspector,
+    context: str,
+    after: Annotated[int, Query(ge=0, le=2**62)] = 0,
+    topic: str | None = None,
+    stream: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """Page through the facts of a context; `topic` may be a prefix that ends in a dot."""
+    system = system_of(request)
+    log = _log(system, context)
+    if stream is None:
+        recorded = await log.store.read(after, limit, topics=[topic] if topic else ())
+    else:
+        whole = await log.store.stream(stream)
+        recorded = [
+            one for one in whole if one.at.position > after and _has_topic(one.at.topic, topic)
+        ][:limit]
+    items = [shown(system.codec.decode(one), one.at) for one in recorded]
+    following = items[-1]["position"] if len(items) == limit else None
+    return {"items": items, "next": following}
+
+
+@routes.get(BASE + "/events/stream", operation_id="events_stream", response_class=StreamingResponse)
+async def events_stream(
+    request: Request,
+    _: Inspector,
+    context: str,
+    after: Annotated[int | None, Query(ge=0, le=2**62)] = None,
+    topic: str | None = None,
+) -> StreamingResponse:
+    """Stream facts as server-sent events, from `Last-Event-ID` or `after`, else from now on."""
+    system = system_of(request)
+    log = _log(system, context)
+    last = request.headers.get("Last-Event-ID", "")
+    start = int(last) if last.isascii() and last.isdigit() and len(last) < 19 else after
+    position = await log.store.head() if start is None else start
+    return StreamingResponse(
+        _server_sent(system, context, position, topic),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _server_sent(
+    system: System, context: str, position: int, topic: str | None
+) -> AsyncIterator[str]:
+    log, bell = system.logs[context], system.bells[context]
+    silent_since = asyncio.get_running_loop().time()
+    poll_s = system.settings.reader_poll_ms / 1000
+    yield ": connected\n\n"
+    while True:
+        recorded = await log.store.read(position, STREAM_PAGE)
+        for one in recorded:
+            position = one.at.position
+            if _has_topic(one.at.topic, topic):
+                data = msgspec.json.encode(shown(system.codec.decode(one), one.at)).decode()
+                yield f"id: {position}\nevent: {one.at.topic}\ndata: {data}\n\n"
+                silent_since = asyncio.get_running_loop().time()
+        if asyncio.get_running_loop().time() - silent_since >= HEARTBEAT_S:
+            silent_since = asyncio.get_running_loop().time()
+            yield ": alive\n\n"
+        if not recorded:
+            await bell.wait(poll_s)
+
+
+@routes.get(BASE + "/aggregates/{kind}/{id}", operation_id="aggregate")
+async def aggregate(
+    request: Request,
+    response: Response,
+    _: Inspector,
+    kind: str,
+    id: UUID,
+    at_version: Annotated[int | None, Query(ge=1, le=2**62)] = None,
+    as_of: datetime | None = None,
+) -> dict[str, Any]:
+    """Fold an aggregate from its facts: now, at a version, or as of a time."""
+    state, at = await state_at(
+        system_of(request), _kind(request, kind), id, at_version=at_version, as_of=as_of
+    )
+    response.headers["ETag"] = f'"{at.version}"'
+    return {
+        "kind": kind,
+        "id": str(id),
+        "version": at.version,
+        "time": at.time,
+        "state": msgspec.to_builtins(state, str_keys=True),
+    }
+
+
+@routes.get(BASE + "/aggregates/{kind}/{id}/history", operation_id="aggregate_history")
+async def aggregate_history(
+    request: Request,
+    _: Inspector,
+    kind: str,
+    id: UUID,
+    after: Annotated[int, Query(ge=0, le=2**62)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """Page through an aggregate's facts with their envelopes."""
+    found = await facts_of(system_of(request), _kind(request, kind), id, after=after, limit=limit)
+    following = found[-1][1].version if len(found) == limit else None
+    return {"items": [shown(fact, at) for fact, at in found], "next": following}
+
+
+@routes.get(BASE + "/audit", operation_id="audit")
+async def audit(
+    request: Request,
+    _: Inspector,
+    context: str | None = None,
+    actor: str | None = None,
+    resource: UUID | None = None,
+    correlation_id: UUID | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """Say who did what, when, why, from where and with which result; refusals too."""
+    system = system_of(request)
+    if context is not None:
+        _log(system, context)
+    items: list[Any] = []
+    entries = trail(
+        system,
+        contexts=[context] if context else (),
+        actor=actor,
+        resource=resource,
+        correlation_id=correlation_id,
+        since=since,
+        until=until,
+    )
+    async for entry in entries:
+        if len(items) == limit:
+            break
+        items.append(msgspec.to_builtins(entry))
+    return {"items": items}
+
+
+def _has_topic(topic: str, wanted: str | None) -> bool:
+    if wanted is None:
+        return True
+    return topic.startswith(wanted) if wanted.endswith(".") else topic == wanted
+
+
+def _log(system: System, context: str) -> Any:
+    if context not in system.contexts:
+        raise NotFound(f"no context is called {context!r}; there are {', '.join(system.contexts)}")
+    return system.logs[context]
+
+
+def _kind(request: Request, kind: str) -> str:
+    states = system_of(request).features.states
+    if kind not in states:
+        raise NotFound(f"no aggregate is called {kind!r}; there are {', '.join(sorted(states))}")
+    return kind

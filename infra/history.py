@@ -1,0 +1,69 @@
+"""An aggregate's past: its state at a version or a time, and its facts with their envelopes."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from domain import Envelope, Event, NotFound, State
+from infra.discovery import Features
+from infra.log.port import MAX_PAGE
+from infra.streams import fold
+from infra.system import System
+
+
+class NoSuchAggregate(NotFound, code="no_such_aggregate"):
+    """There is no aggregate of this kind with this id, or not yet at that version or time."""
+
+
+async def state_at(
+    system: System,
+    kind: str,
+    id: UUID,
+    *,
+    at_version: int | None = None,
+    as_of: datetime | None = None,
+) -> tuple[State, Envelope]:
+    """Fold an aggregate up to a version or a time; the whole of it when neither is given.
+
+    Returns the state and the envelope of the last fact in it. Raises `NoSuchAggregate`,
+    `LookupError` for an unknown kind, and `IdTaken` when the id is of another kind.
+    """
+    state = kind_of(system.features, kind)
+    recorded = await system.logs[kind.partition(".")[0]].store.stream(id, upto=at_version)
+    if as_of is not None:
+        recorded = [one for one in recorded if one.at.time <= as_of]
+    if not recorded:
+        raise NoSuchAggregate(
+            f"no {kind} has the id {id} at that point; check the id and the point"
+        )
+    return fold(state, id, recorded, system.codec), recorded[-1].at
+
+
+async def facts_of(
+    system: System, kind: str, id: UUID, *, after: int = 0, limit: int = MAX_PAGE
+) -> list[tuple[Event, Envelope]]:
+    """Return an aggregate's facts with version > `after`, in order. Raises as `state_at`."""
+    kind_of(system.features, kind)
+    store = system.logs[kind.partition(".")[0]].store
+    recorded = await store.stream(id, after=after, limit=limit)
+    if not recorded and not after:
+        raise NoSuchAggregate(f"no {kind} has the id {id}; check the id")
+    return [(system.codec.decode(one), one.at) for one in recorded]
+
+
+def kind_of(features: Features, kind: str) -> type[State]:
+    """Return the state of a kind of aggregate. Raises `LookupError` with the kinds there are."""
+    try:
+        return features.states[kind]
+    except KeyError:
+        raise LookupError(
+            f"no aggregate is called {kind!r}; there are {', '.join(sorted(features.states))}"
+        ) from None
+
+
+def shown(fact: Event, at: Envelope) -> dict[str, Any]:
+    """Return a fact with its envelope as plain values, for JSON."""
+    plain: dict[str, Any] = msgspec.to_builtins(at)
+    return {**plain, "data": msgspec.to_builtins(fact)}
