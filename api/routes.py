@@ -230,7 +230,7 @@ def _placeholder(hint: Any) -> Any:
     if get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
     if isinstance(hint, UnionType) or get_origin(hint) is Union:
-        return None if type(None) in get_args(hint) else _placeholder(get_args(hint)[0])
+        return _placeholder(get_args(hint)[0])
     if get_origin(hint) is Literal:
         return get_args(hint)[0]
     made: dict[Any, Any] = {UUID: UUID(int=0), datetime: datetime.min.replace(tzinfo=UTC)}
