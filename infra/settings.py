@@ -7,6 +7,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
 
 ENV_PREFIX = "AORIST_"
 CONFIG_VARIABLE = "AORIST_CONFIG"
@@ -39,7 +40,9 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="auto: readable in a terminal, JSON otherwise"
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least grave lines that are written"
+    )
     append_batch: int = Field(default=500, ge=1, le=1000, description="appends in one transaction")
     append_queue: int = Field(
         default=10_000,
@@ -144,3 +147,12 @@ def _read(path: Path, *, required: bool) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise WrongConfiguration(f"configuration file {path} must map names to values")
     return content
+
+
+def without_password(value: object) -> object:
+    """Return a setting's value as it may be shown: URLs without their password."""
+    if isinstance(value, dict):
+        return {key: without_password(item) for key, item in value.items()}
+    if isinstance(value, str) and "://" in value:
+        return make_url(value).render_as_string(hide_password=True)
+    return value

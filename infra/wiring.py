@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from psycopg_pool import AsyncConnectionPool
+from sqlalchemy.exc import DBAPIError
 
 from commands import Clock, Ids
 from infra.bell import Bell
@@ -71,6 +72,22 @@ async def open_system(
     )
 
 
+class StoreAway(Exception):
+    """A database cannot be reached; the message names it and says what to do."""
+
+
+async def reach(database: Database) -> None:
+    """Try the database once. Raises `StoreAway`."""
+    try:
+        async with database.read() as connection:
+            await connection.exec_driver_sql("SELECT 1")
+    except (DBAPIError, OSError) as error:
+        reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+        raise StoreAway(
+            f"cannot use {database}: {reason}; is it running, and is database_url right?"
+        ) from error
+
+
 def outside_world() -> dict[type, object]:
     """Return what stands behind the ports to the outside world, by port."""
     return {}
@@ -104,6 +121,7 @@ class _Builder:
             await self._connect(context, by_url[url])
 
     async def _connect(self, context: str, database: Database) -> None:
+        await reach(database)
         self.databases[context] = database
         self.bells[context] = Bell()
         await migrate(database, context)

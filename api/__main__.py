@@ -1,0 +1,5 @@
+"""`python -m api` is `aorist`."""
+
+from api.cli import main
+
+main()

@@ -1,0 +1,90 @@
+"""What all verbs share: settings, an opened system, and how to fail with a sentence."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any, NoReturn, TypeVar
+from uuid import UUID
+
+import typer
+from rich.console import Console
+
+from domain import Refused
+from infra.discovery import Misbuilt
+from infra.log.port import LogError
+from infra.logging import configure
+from infra.settings import Settings, WrongConfiguration, load
+from infra.system import System
+from infra.wiring import StoreAway, open_system
+
+T = TypeVar("T")
+
+WRONG_USE = 2
+FAILED = 1
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Contexts = Annotated[
+    list[str] | None,
+    typer.Option("--context", help="Only this context; may be given several times."),
+]
+
+
+def fail(message: str, code: int = FAILED) -> NoReturn:
+    """Say what went wrong on stderr and exit."""
+    err.print(f"aorist: {message}", markup=False)
+    raise typer.Exit(code)
+
+
+def settings_of(context: typer.Context, **options: object) -> Settings:
+    """Return the settings for a verb; exits with the name of a wrong one."""
+    given = dict(context.obj or {})
+    try:
+        settings, _ = load(given.pop("file", None), **{**given, **options})
+    except WrongConfiguration as wrong:
+        fail(str(wrong), WRONG_USE)
+    configure(settings)
+    return settings
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a verb's coroutine; what its user can mend becomes one sentence."""
+    try:
+        return asyncio.run(work)
+    except (LogError, Refused, LookupError, Misbuilt, StoreAway) as error:
+        fail(str(error.args[0] if error.args else error))
+    except KeyboardInterrupt:
+        fail("interrupted", 130)
+
+
+@asynccontextmanager
+async def opened(settings: Settings, contexts: Iterable[str] | None = ()) -> AsyncIterator[System]:
+    """Open a system and close it at the end."""
+    system = await open_system(settings, contexts or ())
+    try:
+        yield system
+    finally:
+        await system.close()
+
+
+def parsed_time(value: str | None, option: str) -> datetime | None:
+    """Return an RFC 3339 time; without a zone it is UTC."""
+    if value is None:
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        fail(f"{option} {value!r} is no time; write it like 2026-01-31T12:00:00Z", WRONG_USE)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def parsed_id(value: str | None, option: str) -> UUID | None:
+    """Return a UUID."""
+    if value is None:
+        return None
+    try:
+        return UUID(value)
+    except ValueError:
+        fail(f"{option} {value!r} is no UUID", WRONG_USE)

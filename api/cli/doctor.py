@@ -1,0 +1,67 @@
+"""`aorist doctor`: checks configuration, stores and migrations, and names the remedy."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import typer
+
+from api.cli._program import FAILED, WRONG_USE, out
+from infra.database import Database
+from infra.discovery import Features, Misbuilt, discover
+from infra.migrations import latest, revision
+from infra.settings import Settings, WrongConfiguration, load
+from infra.wiring import StoreAway, reach
+
+Finding = tuple[bool, str]
+
+
+def doctor(context: typer.Context) -> None:
+    """Check configuration, stores and migrations; exits 1 when something needs mending."""
+    given = dict(context.obj or {})
+    try:
+        settings, _ = load(given.pop("file", None), **given)
+    except WrongConfiguration as wrong:
+        _say(False, f"configuration: {wrong}")
+        raise typer.Exit(WRONG_USE) from None
+    _say(True, "configuration is valid")
+    if not asyncio.run(_examine(settings)):
+        raise typer.Exit(FAILED)
+
+
+async def _examine(settings: Settings) -> bool:
+    try:
+        features = discover()
+    except Misbuilt as wrong:
+        _say(False, f"code: {wrong}")
+        return False
+    _say(True, f"{len(features.facts)} facts and {len(features.handlings)} commands are found")
+    well = True
+    async for good, finding in _stores(settings, features):
+        _say(good, finding)
+        well = well and good
+    return well
+
+
+async def _stores(settings: Settings, features: Features) -> AsyncIterator[Finding]:
+    for context in features.contexts:
+        database = Database(settings.url_of(context), settings.database_connections)
+        try:
+            await reach(database)
+            found = await revision(database, context)
+        except StoreAway as away:
+            yield False, f"{context}: {away}"
+            continue
+        finally:
+            await database.close()
+        if found == latest():
+            yield True, f"{context}: {database} is at revision {found}"
+        else:
+            yield (
+                False,
+                f"{context}: {database} is at revision {found}, the program needs {latest()}; "
+                "run `aorist migrate`",
+            )
+
+
+def _say(good: bool, finding: str) -> None:
+    out.print(("ok    " if good else "MEND  ") + finding, markup=False)
