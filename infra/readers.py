@@ -133,6 +133,9 @@ class Reader:
         while True:
             try:
                 passed = await self.step()
+            except Overtaken:
+                await self._bell.wait(poll_s)  # another worker does it; this one stands by
+                continue
             except Exception as error:  # noqa: BLE001 - kept, shown by /readyz, and tried again
                 self._fail(error)
                 await asyncio.sleep(pause)
