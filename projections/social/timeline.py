@@ -4,7 +4,6 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from domain.social.post import Status
 from domain.social.profile import require_member
 from projections import Listing
 from projections.social.post import audience, posts, shown_to
@@ -18,7 +17,6 @@ def timeline(viewer: UUID | None) -> Listing:
     """
     member = require_member(viewer)
     followed = select(audience.c.author_id).where(audience.c.follower_id == member)
-    rows = shown_to(member).where(
-        posts.c.author_id.in_(followed), posts.c.status == Status.PUBLISHED.value
-    )
+    # Drafts need no mention: only their authors see them, and nobody follows themselves.
+    rows = shown_to(member).where(posts.c.author_id.in_(followed))
     return Listing(rows, by=(posts.c.position,), descending=True)

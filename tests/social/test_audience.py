@@ -35,6 +35,13 @@ VIEWERS = {
     "nobody known": None,
 }
 VISIBILITIES = (PUBLIC, FOLLOWERS, PRIVATE)
+published = PostPublished(author=AUTHOR, revision=1)
+
+
+def drafted(content):
+    return PostDrafted(author=AUTHOR, content=content)
+
+
 LIVES = {
     "draft": lambda content: [drafted(content)],
     "published": lambda content: [drafted(content), published],
@@ -54,11 +61,6 @@ LIVES = {
         PostDeleted(author=AUTHOR, published=False),
     ],
 }
-published = PostPublished(author=AUTHOR, revision=1)
-
-
-def drafted(content):
-    return PostDrafted(author=AUTHOR, content=content)
 
 
 def posts_of_every_kind():

@@ -1,6 +1,7 @@
 import pytest
 
 from commands.social.like import LikePost, UnlikePost
+from domain import Event
 from domain.social.follow import Followed, Unfollowed, follow_id
 from domain.social.like import Like, Liked, Unliked
 from domain.social.post import FOLLOWERS, Content, Post, PostNotFound, PostUnpublished
@@ -28,7 +29,7 @@ liked = Liked(member_id=BOB, post_id=POST)
 unliked = Unliked(member_id=BOB, post_id=POST)
 restricted = drafted(Content(text="Hello", visibility=FOLLOWERS))
 
-posts = {
+posts: dict[str, list[Event]] = {
     "missing": [],
     "draft": [restricted],
     "published": [restricted, published()],

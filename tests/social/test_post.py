@@ -1,7 +1,10 @@
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
 from commands.social.post import MAX_MEDIA, CreatePost, DeletePost, EditPost, PublishPost
+from domain import Event
 from domain.social.follow import Followed, follow_id
 from domain.social.post import (
     FOLLOWERS,
@@ -37,7 +40,7 @@ from tests.social.members import (
     service,
 )
 
-histories = {
+histories: dict[str, list[Event]] = {
     "new": [],
     "draft": [drafted()],
     "edited draft": [drafted(), edited(2, hidden, live=False)],
@@ -54,7 +57,7 @@ commands = {
     "edit": lambda p: p.edit(ALICE, visibility=PRIVATE),
     "delete": lambda p: p.delete(ALICE),
 }
-outcomes = {
+outcomes: dict[str, list[Any]] = {
     "new": [
         [drafted()],
         [drafted(), published()],
@@ -258,6 +261,6 @@ def test_commands_refuse_what_no_post_can_be():
     with pytest.raises(ValidationError, match="version 5"):
         CreatePost(post_id=follow_id(ALICE, BOB), text="Hello")
     with pytest.raises(ValidationError):
-        CreatePost(text="Hello", visibility="friends")
+        CreatePost(text="Hello", visibility="friends")  # type: ignore[arg-type]
     with pytest.raises(ValidationError):
         CreatePost(text="Hello", media=("media/1",) * (MAX_MEDIA + 1))
