@@ -77,7 +77,7 @@ class Session:
             raise RuntimeError("a command commits once: use change_all for several streams")
         for change in changes:
             await self.load(change.state, change.id)
-        await self._check_expected(changes[0])
+        await self._refresh_unexpected(changes[0])
         # From here to the submit nothing awaits, so nobody decides in between.
         entries = {c.id: self._newest(c) for c in changes}
         self._seen.update(entries)
@@ -87,6 +87,8 @@ class Session:
             decided = list(change.decide(states[change.id]))
             states[change.id] = states[change.id].fold(decided)
             facts[change.id] += decided
+        # After the rules: whoever may not do it must not learn the version (RFC 9110, 13.2.1).
+        self._require_expected(changes[0].id)
         pending = self._submit(self._append(facts, None))
         for id, entry in entries.items():
             if facts[id]:
@@ -99,15 +101,15 @@ class Session:
         pending = self._submit(self._append({}, refusal))
         return await self._decided(pending)
 
-    async def _check_expected(self, change: Change[Any]) -> None:
-        if self._expected is None:
-            return
-        if self._newest(change).version != self._expected:
+    async def _refresh_unexpected(self, change: Change[Any]) -> None:
+        if self._expected is not None and self._newest(change).version != self._expected:
             self._streams.drop(change.id)  # another process may have written
             await self.load(change.state, change.id)
-        version = self._newest(change).version
-        if version != self._expected:
-            raise VersionMoved(change.id, self._expected, version)
+
+    def _require_expected(self, id: UUID) -> None:
+        version = self._seen[id].version
+        if self._expected is not None and version != self._expected:
+            raise VersionMoved(id, self._expected, version)
 
     def _newest(self, change: Change[Any]) -> Cached:
         return self._streams.newest(change.state, change.id) or self._seen[change.id]
