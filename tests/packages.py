@@ -104,7 +104,7 @@ def commands(packages: list[Package]) -> Iterator[list[Line]]:
     """Yield the command file in stages; the lines of each need those of the stages before."""
     members = {package.member: package for package in reversed(packages)}
     random = Random(SEED)
-    yield [_profile(member, package.maintainer_name) for member, package in members.items()]
+    yield [_profile(package) for package in members.values()]
     yield [_listing(package) for package in packages]
     yield [_receipt(package) for package in packages]
     yield [_follow(follower, followee) for follower, followee in _follows(packages)]
@@ -175,8 +175,9 @@ def _line(context: str, command: str, actor: str, key: str, fields: Line) -> Lin
     return {"context": context, "command": command, "fields": fields, "actor": actor, "key": key}
 
 
-def _profile(member: str, name: str) -> Line:
-    return _line("social", "CreateProfile", member, f"profile:{member}", {"name": name})
+def _profile(package: Package) -> Line:
+    fields = {"name": package.maintainer_name}
+    return _line("social", "CreateProfile", package.member, f"profile:{package.member}", fields)
 
 
 def _listing(package: Package) -> Line:
@@ -247,11 +248,8 @@ def _orders(packages: list[Package], members: dict[str, Package], random: Random
             "order_id": _id("order", str(number)),
             "customer_id": customer,
             "lines": [
-                {
-                    "product_id": _id("product", package.name),
-                    "quantity": random.randint(1, MAX_PIECES),
-                }
-                for package in wanted
+                {"product_id": _id("product", one.name), "quantity": random.randint(1, MAX_PIECES)}
+                for one in wanted
             ],
             "address": {
                 "recipient": members[customer].maintainer_name,

@@ -14,6 +14,7 @@ from commands.social.post import CreatePost, DeletePost, EditPost, PublishPost
 from commands.social.profile import CreateProfile
 from domain import Refused
 from domain.social.invariants import watch
+from infra.rebuild import rebuild
 from projections.social.comment import comments_of
 from projections.social.follow import followers, following
 from projections.social.like import likes_of
@@ -154,6 +155,31 @@ def test_counters_lists_and_timelines_equal_those_of_the_plain_model(social, lif
         for viewer in (*people, None):
             check_post(social, network, viewer, id)
     check_log(social)
+
+
+def test_every_projection_of_the_network_is_the_same_when_rebuilt(social):
+    people = [uuid4() for _ in range(MEMBERS)]
+    ids = [uuid4() for _ in range(POSTS)]
+    network = Network()
+    for person in people:
+        assert accepted(social, CreateProfile(name="Somebody"), person)
+    for act, by, whom, number, visibility in (
+        *PROLOGUE,
+        ("edit", 0, 0, 0, "public"),
+        ("unfollow", 1, 0, 0, "public"),
+        ("unlike", 1, 0, 0, "public"),
+        ("uncomment", 2, 0, 0, "public"),
+        ("like", 2, 0, 0, "public"),
+        ("delete", 0, 0, 1, "public"),
+    ):
+        live(social, network, act, people[by], people[whom], ids[number], visibility)
+        social.settle()
+    system = social.system
+    for projecting in system.features.projections:
+        if projecting.context == "social":
+            log, database = system.logs["social"], system.databases["social"]
+            compared = social.run(rebuild(projecting, log.store, system.codec, database))
+            assert compared.equal, compared.differences
 
 
 def accepted(social, command, by: UUID) -> bool:
