@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infra.services._system import (
+    FOLDER,
     Account,
     Running,
     Unavailable,
@@ -116,11 +117,11 @@ def start() -> Running:
 
 def stop() -> bool:
     """Stop the server that `start` started; False when it was not running."""
-    account = Account.for_service("postgres")
-    data = account.folder("postgres") / "data"
+    data = (FOLDER / "postgres").resolve() / "data"
     recorded = _recorded(data)
     if recorded is None or not _serves(recorded[0], data):
         return False
+    account = Account.for_service("postgres")
     folder = _matching(programs(), data)
     account.must_run([folder / "pg_ctl", "stop", "--mode=fast", "--wait", "--pgdata", data])
     return True
