@@ -5,7 +5,19 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from commands import Clock, Ids, Log, Name, NonNegative, Quantity, Receipt, Text, command, handles
+from commands import (
+    Clock,
+    Ids,
+    Log,
+    Name,
+    NonNegative,
+    Quantity,
+    Receipt,
+    Text,
+    command,
+    handles,
+    part,
+)
 from domain.commerce.gateway import PaymentMethod
 from domain.commerce.order import MAX_LINES, RESERVATION_TTL, Address, Item, Order
 from domain.commerce.product import Product
@@ -14,7 +26,7 @@ Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), Field(example
 """An ISO 3166-1 alpha-2 code."""
 
 
-@command
+@part
 class LinePart:
     """A product and how many of it."""
 
@@ -22,7 +34,7 @@ class LinePart:
     quantity: Quantity
 
 
-@command
+@part
 class AddressPart:
     """Where the goods go."""
 
@@ -34,7 +46,7 @@ class AddressPart:
     region: Name | None = None
 
 
-@command
+@part
 class CardPart:
     """Pay by card, which the acquirer knows by a token."""
 
@@ -42,7 +54,7 @@ class CardPart:
     card_token: Name
 
 
-@command
+@part
 class WalletPart:
     """Pay from a banking account. The products say which account the money goes to.
 

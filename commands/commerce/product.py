@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from commands import Currency, Ids, Log, Name, Positive, Receipt, Text, command, handles
+from commands import Currency, Ids, Log, Name, Positive, Receipt, Text, command, handles, part
 from domain import Money
 from domain.commerce.product import MAX_ATTRIBUTES, MAX_IMAGES, Attribute, Details, Product
 
@@ -20,7 +20,7 @@ ImageAddress = Annotated[
 ]
 
 
-@command
+@part
 class AttributePart:
     """One named property of a product."""
 

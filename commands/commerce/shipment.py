@@ -5,12 +5,12 @@ from uuid import UUID
 
 from pydantic import Field
 
-from commands import Change, Ids, Log, Name, Quantity, Receipt, command, handles
+from commands import Change, Ids, Log, Name, Quantity, Receipt, command, handles, part
 from domain.commerce.order import Order
 from domain.commerce.shipment import MAX_UNITS, Shipment, Units
 
 
-@command
+@part
 class UnitsPart:
     """A product of the order, and how many of it."""
 
@@ -79,7 +79,9 @@ async def dispatch_shipment(c: DispatchShipment, log: Log) -> Receipt:
 @handles(DeliverShipment)
 async def deliver_shipment(c: DeliverShipment, log: Log) -> Receipt:
     """Note its arrival."""
-    return await log.change(Shipment, c.shipment_id, lambda shipment: shipment.deliver())
+    return await log.change(
+        Shipment, c.shipment_id, lambda shipment: shipment.deliver(c.shipment_id)
+    )
 
 
 @handles(WithdrawShipment)

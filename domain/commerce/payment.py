@@ -8,8 +8,6 @@ from domain.commerce.gateway import Answer, Outcome, PaymentMethod
 from domain.commerce.refund import Refunds
 
 STREAMS = UUID("6d1c0f5e-3b0a-4c0e-9a51-6f2f7a1f3c02")
-MAX_ATTEMPTS = 3
-"""How often the acquirer is asked for one thing before the process gives up on an answer."""
 
 
 def payment_id(order_id: UUID) -> UUID:

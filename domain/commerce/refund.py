@@ -1,15 +1,21 @@
 """The refunds of one payment: asked for, answered, together never more than was captured."""
 
 from collections.abc import Mapping
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import msgspec
 
 from domain import Event, Money, Refused, State
 from domain.commerce.gateway import Answer, Outcome, PaymentMethod
 
+STREAMS = UUID("6d1c0f5e-3b0a-4c0e-9a51-6f2f7a1f3c03")
 MAX_REFUNDS = 100
 """Refunds that a person may ask for; those of an order's cancelled lines come on top."""
+
+
+def refund_id(id: UUID, why: str) -> UUID:
+    """Return the stream of the one refund that `id` gets for the reason `why`."""
+    return uuid5(STREAMS, f"{id}/{why}")
 
 
 class RefundTooHigh(Refused, code="refund_too_high"):

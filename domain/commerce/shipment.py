@@ -52,6 +52,7 @@ class ShipmentDelivered(Event, frozen=True):
 
     TOPIC = "commerce.shipment.delivered"
     order_id: UUID
+    shipment_id: UUID
 
 
 class ShipmentWithdrawn(Event, frozen=True):
@@ -95,14 +96,14 @@ class Shipment(State, frozen=True):
             return []
         return [ShipmentDispatched(order_id=self.order_id, carrier=carrier, tracking=tracking)]
 
-    def deliver(self) -> list[Event]:
+    def deliver(self, shipment_id: UUID) -> list[Event]:
         """Note that the customer has it."""
         self.check_known()
         if self.status in (Status.CREATED, Status.WITHDRAWN):
             raise NotDispatched(f"the shipment is {self.status}; dispatch it first")
         if self.status is Status.DELIVERED:
             return []
-        return [ShipmentDelivered(order_id=self.order_id)]
+        return [ShipmentDelivered(order_id=self.order_id, shipment_id=shipment_id)]
 
     def withdraw(self) -> list[Event]:
         """Note that the order called it off."""
