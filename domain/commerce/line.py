@@ -40,6 +40,8 @@ class OrderLineCancelled(Event, frozen=True):
     cancellation_id: UUID
     product_id: UUID
     quantity: int
+    amount: int
+    """What these units cost, in the order's currency."""
     reason: str
 
 

@@ -254,6 +254,7 @@ class Order(State, frozen=True):
             cancellation_id=cancellation_id,
             product_id=product_id,
             quantity=quantity,
+            amount=quantity * line.unit_price,
             reason=reason,
         )
         if not self.lines.anything_shipped and not self.evolve(cut).lines.open:

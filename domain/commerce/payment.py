@@ -110,8 +110,16 @@ class CaptureFailed(Event, frozen=True):
     reason: str
 
 
+class VoidRequested(Event, frozen=True):
+    """The order no longer wants the payment, which was not captured: nothing may stay held."""
+
+    TOPIC = "commerce.payment.void_requested"
+    order_id: UUID
+    reason: str
+
+
 class ReversalRequested(Event, frozen=True):
-    """The order no longer wants the payment: it is voided, or refunded when captured."""
+    """The order no longer wants the payment, which is captured or about to be: it goes back."""
 
     TOPIC = "commerce.payment.reversal_requested"
     order_id: UUID
@@ -256,7 +264,7 @@ class Payment(State, frozen=True):
         """Undo the payment, wherever it stands."""
         match self.status:
             case Status.REQUESTED | Status.AUTHORISED:
-                return [ReversalRequested(order_id=self.order_id, reason=reason)]
+                return [VoidRequested(order_id=self.order_id, reason=reason)]
             case Status.CAPTURING | Status.CAPTURED if not self.reversing:
                 return [ReversalRequested(order_id=self.order_id, reason=reason)]
         return []
@@ -275,15 +283,15 @@ class Payment(State, frozen=True):
         self.check_known()
         if self.status is not Status.CAPTURED:
             raise NotCaptured(f"the payment is {self.status}; only a captured one can be refunded")
-        return self.refunds.request(self.order_id, refund_id, amount, self.left, reason)
+        return self.refunds.request(refund_id, amount, self.left, reason)
 
     def refund_up_to(self, refund_id: UUID, amount: int | None, reason: str) -> list[Event]:
         """Send back `amount`, or what is left when that is less or None is said."""
-        return self.refunds.request_up_to(self.order_id, refund_id, amount, self.left, reason)
+        return self.refunds.request_up_to(refund_id, amount, self.left, reason)
 
     def note_refund(self, refund_id: UUID, answer: Answer) -> list[Event]:
         """Take the answer to a refund."""
-        return self.refunds.note(self.order_id, refund_id, answer)
+        return self.refunds.note(refund_id, answer)
 
     def check_known(self) -> None:
         """Refuse a payment that was never requested."""
@@ -300,6 +308,7 @@ class Payment(State, frozen=True):
                     reference=reference,
                     method=m,
                     amount=amount,
+                    refunds=Refunds(order, amount.currency),
                 )
             case (
                 AuthorisationPending(attempt=n) | CapturePending(attempt=n) | VoidPending(attempt=n)
@@ -317,9 +326,9 @@ class Payment(State, frozen=True):
                 return self._to(Status.CAPTURING, captured=amount)
             case PaymentCaptured(amount=amount):
                 return self._to(Status.CAPTURED, captured=amount)
-            case ReversalRequested() if self.status in (Status.CAPTURING, Status.CAPTURED):
-                return self.replace(reversing=True)
             case ReversalRequested():
+                return self.replace(reversing=True)
+            case VoidRequested():
                 return self._to(Status.VOIDING)
             case PaymentVoided():
                 return self._to(Status.VOIDED)

@@ -33,6 +33,7 @@ class RefundRequested(Event, frozen=True):
     order_id: UUID
     refund_id: UUID
     amount: int
+    currency: str
     reason: str
 
 
@@ -87,6 +88,8 @@ class Part(msgspec.Struct, frozen=True):
 class Refunds(msgspec.Struct, frozen=True):
     """All refunds of a payment, and the rules about them."""
 
+    order_id: UUID = UUID(int=0)
+    currency: str = ""
     parts: Mapping[UUID, Part] = {}
 
     @property
@@ -94,9 +97,7 @@ class Refunds(msgspec.Struct, frozen=True):
         """What is refunded or about to be."""
         return sum(part.amount for part in self.parts.values() if part.status != "failed")
 
-    def request(
-        self, order_id: UUID, refund_id: UUID, amount: int, left: int, reason: str
-    ) -> list[Event]:
+    def request(self, refund_id: UUID, amount: int, left: int, reason: str) -> list[Event]:
         """Send back `amount` of the `left` that may be, as a person asks."""
         if refund_id in self.parts:
             return []
@@ -104,19 +105,20 @@ class Refunds(msgspec.Struct, frozen=True):
             raise RefundTooHigh(f"{amount} exceeds the {left} that are left; refund less")
         if len(self.parts) >= MAX_REFUNDS:
             raise TooManyRefunds(f"the payment has {MAX_REFUNDS} refunds already; add no more")
-        return self._requested(order_id, refund_id, amount, reason)
+        return self._requested(refund_id, amount, reason)
 
     def request_up_to(
-        self, order_id: UUID, refund_id: UUID, amount: int | None, left: int, reason: str
+        self, refund_id: UUID, amount: int | None, left: int, reason: str
     ) -> list[Event]:
         """Send back `amount`, or what is left when that is less or None is said."""
         part = left if amount is None else min(amount, left)
         if refund_id in self.parts or part <= 0:
             return []
-        return self._requested(order_id, refund_id, part, reason)
+        return self._requested(refund_id, part, reason)
 
-    def note(self, order_id: UUID, refund_id: UUID, answer: Answer) -> list[Event]:
+    def note(self, refund_id: UUID, answer: Answer) -> list[Event]:
         """Take the answer to a refund."""
+        order_id = self.order_id
         part = self.parts.get(refund_id)
         if part is None or part.status != "pending":
             return []
@@ -143,14 +145,22 @@ class Refunds(msgspec.Struct, frozen=True):
                 return self._with(id, Part(self._amount(id), "failed"))
         return self
 
-    def _requested(self, order_id: UUID, refund_id: UUID, amount: int, why: str) -> list[Event]:
-        return [RefundRequested(order_id=order_id, refund_id=refund_id, amount=amount, reason=why)]
+    def _requested(self, refund_id: UUID, amount: int, reason: str) -> list[Event]:
+        return [
+            RefundRequested(
+                order_id=self.order_id,
+                refund_id=refund_id,
+                amount=amount,
+                currency=self.currency,
+                reason=reason,
+            )
+        ]
 
     def _amount(self, refund_id: UUID) -> int:
         return self.parts.get(refund_id, Part(0)).amount
 
     def _with(self, refund_id: UUID, part: Part) -> "Refunds":
-        return Refunds({**self.parts, refund_id: part})
+        return Refunds(self.order_id, self.currency, {**self.parts, refund_id: part})
 
 
 class Refund(State, frozen=True):

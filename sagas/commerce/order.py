@@ -89,11 +89,11 @@ def react(id: UUID, fact: Event, order: Order) -> Iterable[Step]:
             yield Cancel("paid")
             if amount > order.lines.total:  # lines were cancelled while it was captured
                 yield _refund(id, refund_id(id, "paid"), amount - order.lines.total)
-        case OrderLineCancelled(cancellation_id=cut, product_id=product, quantity=quantity):
-            cut_line = order.lines.by_product[product]
-            yield ReleaseStock(product_id=product, order_id=id, keep=cut_line.remaining)
+        case OrderLineCancelled(cancellation_id=cut, product_id=product, amount=amount):
+            keep = order.lines.by_product[product].remaining
+            yield ReleaseStock(product_id=product, order_id=id, keep=keep)
             if order.status is Status.PAID:
-                yield _refund(id, refund_id(id, str(cut)), quantity * cut_line.unit_price)
+                yield _refund(id, refund_id(id, str(cut)), amount)
         case OrderParcelShipped(units=units):
             for part in units:
                 keep = order.lines.by_product[part.product_id].remaining

@@ -29,6 +29,7 @@ from domain.commerce.payment import (
     ReversalRequested,
     Status,
     VoidPending,
+    VoidRequested,
 )
 from domain.commerce.refund import RefundRequested, refund_id
 from sagas import Cancel, Deadline, Step, saga
@@ -69,10 +70,7 @@ def _ask(id: UUID, fact: Event, payment: Payment) -> Iterable[Step]:
             yield Deadline("answer", ASK_AGAIN_AFTER, CaptureCard(payment_id=id))
         case CapturePending():
             yield Deadline("answer", ASK_AGAIN_AFTER, GiveUpCapture(payment_id=id))
-        case ReversalRequested() if payment.status is Status.VOIDING:
-            yield Cancel("answer")
-            yield VoidCard(payment_id=id)
-        case PaymentFailed() | CaptureFailed() | AuthorisedTooLate():
+        case VoidRequested() | PaymentFailed() | CaptureFailed() | AuthorisedTooLate():
             yield Cancel("answer")
             yield VoidCard(payment_id=id)
         case VoidPending(attempt=n) if n < MAX_VOIDS:
