@@ -19,7 +19,8 @@ from commands import (
     part,
 )
 from domain.commerce.gateway import PaymentMethod
-from domain.commerce.order import MAX_LINES, RESERVATION_TTL, Address, Item, Order
+from domain.commerce.basket import MAX_LINES, Item
+from domain.commerce.order import RESERVATION_TTL, Address, Order
 from domain.commerce.product import Product
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), Field(examples=["DE"])]

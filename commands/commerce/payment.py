@@ -130,13 +130,6 @@ class VoidCard:
     payment_id: UUID
 
 
-@command
-class NoteVoided:
-    """What was held for the payment is free again."""
-
-    payment_id: UUID
-
-
 @handles(RequestPayment)
 async def request_payment(c: RequestPayment, log: Log) -> Receipt:
     """Request it under a reference that is its own id."""
@@ -235,10 +228,3 @@ async def void_card(c: VoidCard, log: Log, gateway: Gateway) -> Receipt:
         return await log.change(Payment, c.payment_id, lambda _payment: [])
     answer = await gateway.void(payment.reference)
     return await log.change(Payment, c.payment_id, lambda p: p.note_void(answer))
-
-
-@handles(NoteVoided)
-async def note_voided(c: NoteVoided, log: Log) -> Receipt:
-    """Note it."""
-    answer = Answer(Outcome.APPROVED)
-    return await log.change(Payment, c.payment_id, lambda payment: payment.note_void(answer))

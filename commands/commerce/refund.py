@@ -8,17 +8,17 @@ from commands.commerce.payment import Gateway
 from domain import Money
 from domain.commerce.gateway import Answer, Outcome, PaymentMethod
 from domain.commerce.payment import Payment
-from domain.commerce.refund import Refund
+from domain.commerce.refund import Refund, refund_id
 
 
 @command
 class RefundPayment:
-    """Send a part of the captured money back."""
+    """Send a part of the captured money back. The same `request_id` does so once."""
 
     payment_id: UUID
     amount: Positive
     reason: Text = ""
-    refund_id: UUID | None = None
+    request_id: UUID | None = None
 
 
 @command
@@ -66,9 +66,10 @@ class SettleRefund:
 @handles(RefundPayment)
 async def refund_payment(c: RefundPayment, log: Log, ids: Ids) -> Receipt:
     """Request it."""
-    refund_id = c.refund_id or ids.new()
+    # A wallet's refund is a transfer under this id: nobody may choose one that is in use.
+    id = refund_id(c.payment_id, str(c.request_id or ids.new()))
     return await log.change(
-        Payment, c.payment_id, lambda payment: payment.refund(refund_id, c.amount, c.reason)
+        Payment, c.payment_id, lambda payment: payment.refund(id, c.amount, c.reason)
     )
 
 

@@ -5,13 +5,15 @@ from typing import Protocol
 from uuid import UUID
 
 from domain import Event
+from domain.commerce.authorisation import (
+    AuthorisedTooLate,
+    PaymentAuthorised,
+    PaymentVoided,
+)
 from domain.commerce.line import OrderLineCancelled, OrderParcelShipped
 from domain.commerce.order import OrderCancelled, OrderPlaced
 from domain.commerce.payment import (
-    AuthorisedTooLate,
-    PaymentAuthorised,
     PaymentCaptured,
-    PaymentVoided,
 )
 from domain.commerce.refund import PaymentRefunded
 from domain.commerce.stock import (

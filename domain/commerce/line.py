@@ -5,8 +5,19 @@ from uuid import UUID
 
 import msgspec
 
-from domain import Event
-from domain.commerce.shipment import Units
+from domain import Event, Invalid, Refused
+from domain.commerce.shipment import ShipmentCalledOff, Units
+
+MAX_PARCELS = 100
+"""Shipments of one order, those that were called off included."""
+
+
+class LineNotOpen(Refused, code="line_not_open"):
+    """The line has fewer units open than the command names."""
+
+
+class NotShippable(Refused, code="order_not_shippable"):
+    """Only open units of a paid order can be shipped."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +156,42 @@ class Lines(msgspec.Struct, frozen=True):
         """Everything that could go in one more shipment."""
         free = ((id, self.unplanned(id)) for id in self.open)
         return tuple(Units(id, quantity) for id, quantity in free if quantity)
+
+    def price_of(self, product_id: UUID, quantity: int) -> int:
+        """Return what `quantity` open units cost. Raises `LineNotOpen` when there are fewer."""
+        line = self.open.get(product_id)
+        if line is None or quantity > line.remaining:
+            left = line.remaining if line else 0
+            raise LineNotOpen(
+                f"{left} units of product {product_id} are open, not {quantity}; cancel fewer"
+            )
+        return quantity * line.unit_price
+
+    def plan(self, shipment_id: UUID, units: tuple[Units, ...]) -> list[Event]:
+        """Set units aside for a shipment. Raises `NotShippable`, `LineNotOpen`."""
+        if not units:
+            raise NotShippable("no units wait for a shipment; all are in one, gone or cancelled")
+        if len(self.parcels) >= MAX_PARCELS:
+            raise NotShippable(f"the order had {MAX_PARCELS} shipments; it gets no more")
+        if len({part.product_id for part in units}) < len(units):
+            raise Invalid("a product is named twice; name it once with the whole quantity")
+        for part in units:
+            free = self.unplanned(part.product_id)
+            if part.quantity > free:
+                raise LineNotOpen(
+                    f"{free} units of product {part.product_id} wait for a shipment, "
+                    f"not {part.quantity}; ship fewer"
+                )
+        return [OrderParcelPlanned(shipment_id=shipment_id, units=units)]
+
+    def ship(self, shipment_id: UUID) -> list[Event]:
+        """Let a planned shipment leave. Raises `ShipmentCalledOff`."""
+        parcel = self.parcels.get(shipment_id)
+        if parcel is None or parcel.status == "called_off":
+            raise ShipmentCalledOff(f"shipment {shipment_id} was called off; create a new one")
+        if parcel.status != "planned":
+            return []
+        return [OrderParcelShipped(shipment_id=shipment_id, units=parcel.units)]
 
     def in_the_way(self, product_id: UUID, quantity: int) -> list[UUID]:
         """The planned shipments to call off so that `quantity` units can be cancelled."""

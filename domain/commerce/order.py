@@ -7,58 +7,36 @@ from uuid import UUID
 
 import msgspec
 
-from domain import MAX_AMOUNT, Event, Invalid, NotFound, Refused, State
+from domain import Event, NotFound, Refused, State
+from domain.commerce.basket import Item, priced
 from domain.commerce.gateway import PaymentMethod
 from domain.commerce.line import (
     Line,
     Lines,
+    NotShippable,
     OrderLineCancelled,
     OrderLineCommitted,
     OrderLineReserved,
     OrderParcelCalledOff,
     OrderParcelDelivered,
-    OrderParcelPlanned,
-    OrderParcelShipped,
     Progress,
 )
 from domain.commerce.product import Product
-from domain.commerce.shipment import ShipmentCalledOff, Units
+from domain.commerce.shipment import Units
+from domain.commerce.wallet import accepted
 
 RESERVATION_TTL = timedelta(hours=1)
 """How long stock is held for an order; longer than the order's process waits to be paid."""
-MAX_LINES = 100
 MAX_CANCELLATIONS = 100
 """Partial cancellations of one order; cancelling the whole of it is always possible."""
-MAX_PARCELS = 100
-"""Shipments of one order, those that were called off included."""
-
-
-class OrderTooLarge(Refused, code="order_too_large"):
-    """The order costs more than one fact can say."""
-
-
-class MixedCurrencies(Refused, code="mixed_currencies"):
-    """One order has one currency."""
-
-
-class NoWallet(Refused, code="wallet_not_accepted"):
-    """The products of the order can't be paid for from this wallet."""
 
 
 class AlreadyShipped(Refused, code="order_already_shipped"):
     """What has left the house can't be cancelled."""
 
 
-class LineNotOpen(Refused, code="line_not_open"):
-    """The line has fewer units open than the command names."""
-
-
 class TooManyCancellations(Refused, code="too_many_cancellations"):
     """The order was cut in too many parts."""
-
-
-class NotShippable(Refused, code="order_not_shippable"):
-    """Only a paid order with open units can be shipped."""
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,14 +116,6 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Item(msgspec.Struct, frozen=True):
-    """What a customer asks for: a product as it is now, and how many of it."""
-
-    product_id: UUID
-    product: Product
-    quantity: int
-
-
 class Order(State, frozen=True):
     """What an order remembers in order to decide. It is also the process that gets it done."""
 
@@ -168,28 +138,14 @@ class Order(State, frozen=True):
         """Order products at the price they have now."""
         if self.status is not Status.NEW:
             return []
-        for item in items:
-            item.product.check_on_sale()
-        lines = tuple(
-            Line(
-                product_id=item.product_id,
-                quantity=item.quantity,
-                unit_price=item.product.price.amount,
-                name=item.product.details.name,
-            )
-            for item in items
-        )
-        if len({line.product_id for line in lines}) < len(lines):
-            raise Invalid("a product is on two lines; put it on one line with the whole quantity")
-        if sum(line.quantity * line.unit_price for line in lines) > MAX_AMOUNT:
-            raise OrderTooLarge(f"the order costs more than {MAX_AMOUNT}; split it")
+        lines, currency = priced(items)
         return [
             OrderPlaced(
                 customer_id=customer_id,
-                currency=_one_currency(items),
+                currency=currency,
                 lines=lines,
                 address=address,
-                method=_accepted(method, items),
+                method=accepted(method, [item.product for item in items]),
                 reserve_until=reserve_until,
             )
         ]
@@ -240,12 +196,7 @@ class Order(State, frozen=True):
         if self.status is Status.CANCELLED or cancellation_id in self.cancellations:
             return []
         self._check_not_shipped()
-        line = self.lines.open.get(product_id)
-        if line is None or quantity > line.remaining:
-            left = line.remaining if line else 0
-            raise LineNotOpen(
-                f"{left} units of product {product_id} are open, not {quantity}; cancel fewer"
-            )
+        price = self.lines.price_of(product_id, quantity)
         if len(self.cancellations) >= MAX_CANCELLATIONS:
             raise TooManyCancellations(
                 f"{MAX_CANCELLATIONS} cancellations are made already; cancel the whole order"
@@ -254,7 +205,7 @@ class Order(State, frozen=True):
             cancellation_id=cancellation_id,
             product_id=product_id,
             quantity=quantity,
-            amount=quantity * line.unit_price,
+            amount=price,
             reason=reason,
         )
         if not self.lines.anything_shipped and not self.evolve(cut).lines.open:
@@ -270,32 +221,13 @@ class Order(State, frozen=True):
         self.check_known()
         if shipment_id in self.lines.parcels:
             return []
-        if self.status is not Status.PAID or not units:
-            raise NotShippable(
-                f"the order is {self.status} and {len(self.lines.all_unplanned())} of its lines "
-                "wait for a shipment; ship open units of a paid order"
-            )
-        if len(self.lines.parcels) >= MAX_PARCELS:
-            raise NotShippable(f"the order had {MAX_PARCELS} shipments; it gets no more")
-        if len({part.product_id for part in units}) < len(units):
-            raise Invalid("a product is named twice; name it once with the whole quantity")
-        for part in units:
-            free = self.lines.unplanned(part.product_id)
-            if part.quantity > free:
-                raise LineNotOpen(
-                    f"{free} units of product {part.product_id} wait for a shipment, "
-                    f"not {part.quantity}; ship fewer"
-                )
-        return [OrderParcelPlanned(shipment_id=shipment_id, units=units)]
+        if self.status is not Status.PAID:
+            raise NotShippable(f"the order is {self.status}; only a paid one can be shipped")
+        return self.lines.plan(shipment_id, units)
 
     def ship_parcel(self, shipment_id: UUID) -> list[Event]:
         """Let a planned shipment leave."""
-        parcel = self.lines.parcels.get(shipment_id)
-        if parcel is None or parcel.status == "called_off":
-            raise ShipmentCalledOff(f"shipment {shipment_id} was called off; create a new one")
-        if parcel.status != "planned":
-            return []
-        return self._then(OrderParcelShipped(shipment_id=shipment_id, units=parcel.units))
+        return self._then(*self.lines.ship(shipment_id))
 
     def note_delivered(self, shipment_id: UUID) -> list[Event]:
         """Note that a shipment arrived."""
@@ -365,27 +297,3 @@ class Order(State, frozen=True):
             case Status.SHIPPED if self.lines.all_delivered:
                 return OrderDelivered()
         return None
-
-
-def _one_currency(items: Sequence[Item]) -> str:
-    currencies = sorted({item.product.price.currency for item in items})
-    if len(currencies) != 1:
-        raise MixedCurrencies(
-            f"the products are priced in {', '.join(currencies)}; place one order per currency"
-        )
-    return currencies[0]
-
-
-def _accepted(method: PaymentMethod, items: Sequence[Item]) -> PaymentMethod:
-    """Return the method with the account that the money goes to, which the products name."""
-    if method.is_card:
-        return method
-    accounts = {item.product.merchant_account_id for item in items}
-    account = accounts.pop()
-    if accounts or account is None:
-        raise NoWallet("the products are not all paid to one account; pay by card")
-    if method.merchant_account_id not in (None, account):
-        raise NoWallet(f"the products are paid to {account}, not {method.merchant_account_id}")
-    if method.account_id == account:
-        raise NoWallet(f"account {account} sells these products and can't pay for them too")
-    return msgspec.structs.replace(method, merchant_account_id=account)

@@ -4,6 +4,16 @@ from enum import StrEnum
 from uuid import UUID, uuid5
 
 from domain import Event, Money, NotFound, Refused, State
+from domain.commerce.authorisation import (
+    AnswerMismatch,
+    AuthorisationPending,
+    AuthorisedTooLate,
+    PaymentAuthorised,
+    PaymentDeclined,
+    PaymentVoided,
+    VoidPending,
+    VoidRequested,
+)
 from domain.commerce.gateway import Answer, Outcome, PaymentMethod
 from domain.commerce.refund import Refunds
 
@@ -23,10 +33,6 @@ class CaptureTooHigh(Refused, code="capture_too_high"):
     """More than was authorised can't be captured."""
 
 
-class AnswerMismatch(Refused, code="answer_mismatch"):
-    """An answer about an authorisation does not fit what was asked: it changes nothing."""
-
-
 class PaymentRequested(Event, frozen=True):
     """An order asks to be paid."""
 
@@ -38,44 +44,12 @@ class PaymentRequested(Event, frozen=True):
     amount: Money
 
 
-class AuthorisationPending(Event, frozen=True):
-    """No answer yet to the authorisation."""
-
-    TOPIC = "commerce.payment.authorisation_pending"
-    order_id: UUID
-    attempt: int
-
-
-class PaymentAuthorised(Event, frozen=True):
-    """The money is held for the order."""
-
-    TOPIC = "commerce.payment.authorised"
-    order_id: UUID
-    amount: int
-
-
-class PaymentDeclined(Event, frozen=True):
-    """The money won't be given; none is held."""
-
-    TOPIC = "commerce.payment.declined"
-    order_id: UUID
-    reason: str
-
-
 class PaymentFailed(Event, frozen=True):
     """The authorisation is given up; whatever may be held is voided."""
 
     TOPIC = "commerce.payment.failed"
     order_id: UUID
     reason: str
-
-
-class AuthorisedTooLate(Event, frozen=True):
-    """The money was held when nobody wanted it any more; it is voided."""
-
-    TOPIC = "commerce.payment.authorised_too_late"
-    order_id: UUID
-    amount: int
 
 
 class CaptureRequested(Event, frozen=True):
@@ -110,36 +84,12 @@ class CaptureFailed(Event, frozen=True):
     reason: str
 
 
-class VoidRequested(Event, frozen=True):
-    """The order no longer wants the payment, which was not captured: nothing may stay held."""
-
-    TOPIC = "commerce.payment.void_requested"
-    order_id: UUID
-    reason: str
-
-
 class ReversalRequested(Event, frozen=True):
     """The order no longer wants the payment, which is captured or about to be: it goes back."""
 
     TOPIC = "commerce.payment.reversal_requested"
     order_id: UUID
     reason: str
-
-
-class VoidPending(Event, frozen=True):
-    """The void is not confirmed yet."""
-
-    TOPIC = "commerce.payment.void_pending"
-    order_id: UUID
-    attempt: int
-    reason: str
-
-
-class PaymentVoided(Event, frozen=True):
-    """Nothing is held any more and nothing was taken."""
-
-    TOPIC = "commerce.payment.voided"
-    order_id: UUID
 
 
 class Status(StrEnum):

@@ -6,23 +6,25 @@ from uuid import UUID
 from sqlalchemy import Select, select
 
 from domain import Envelope, Event
-from domain.commerce.payment import (
+from domain.commerce.authorisation import (
     AuthorisationPending,
     AuthorisedTooLate,
+    PaymentAuthorised,
+    PaymentDeclined,
+    PaymentVoided,
+    VoidPending,
+    VoidRequested,
+)
+from domain.commerce.payment import (
     CaptureFailed,
     CapturePending,
     CaptureRequested,
     Payment,
-    PaymentAuthorised,
     PaymentCaptured,
-    PaymentDeclined,
     PaymentFailed,
     PaymentRequested,
-    PaymentVoided,
     ReversalRequested,
     Status,
-    VoidPending,
-    VoidRequested,
 )
 from domain.commerce.refund import PaymentRefunded
 from projections import Changes, Detail, count, key, moment, money, ref, table, text

@@ -17,6 +17,10 @@ from commands.commerce.refund import RefundUpTo
 from commands.commerce.shipment import WithdrawShipment
 from commands.commerce.stock import CommitReservation, ReleaseStock, ReserveStock, ShipStock
 from domain import Event
+from domain.commerce.authorisation import (
+    PaymentAuthorised,
+    PaymentDeclined,
+)
 from domain.commerce.line import (
     OrderLineCancelled,
     OrderParcelCalledOff,
@@ -33,9 +37,7 @@ from domain.commerce.order import (
 )
 from domain.commerce.payment import (
     CaptureFailed,
-    PaymentAuthorised,
     PaymentCaptured,
-    PaymentDeclined,
     PaymentFailed,
     payment_id,
 )

@@ -13,23 +13,25 @@ from commands.commerce.payment import (
 )
 from commands.commerce.refund import OpenRefund, RefundUpTo
 from domain import Event
-from domain.commerce.payment import (
+from domain.commerce.authorisation import (
     AuthorisationPending,
     AuthorisedTooLate,
+    PaymentAuthorised,
+    PaymentDeclined,
+    PaymentVoided,
+    VoidPending,
+    VoidRequested,
+)
+from domain.commerce.payment import (
     CaptureFailed,
     CapturePending,
     CaptureRequested,
     Payment,
-    PaymentAuthorised,
     PaymentCaptured,
-    PaymentDeclined,
     PaymentFailed,
     PaymentRequested,
-    PaymentVoided,
     ReversalRequested,
     Status,
-    VoidPending,
-    VoidRequested,
 )
 from domain.commerce.refund import RefundRequested, refund_id
 from sagas import Cancel, Deadline, Step, saga
