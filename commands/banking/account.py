@@ -17,8 +17,8 @@ from commands import (
     handles,
 )
 from commands.banking.process import ChosenId
-from domain import Event
-from domain.banking.account import Account
+from domain import Event, Refused
+from domain.banking.account import Account, Status
 from domain.banking.external import External, external_id
 from domain.banking.number import (
     PAYLOAD_DIGITS,
@@ -178,3 +178,11 @@ async def withdraw_money(c: WithdrawMoney, log: Log, clock: Clock) -> Receipt:
             External, external_id(c.target, c.currency), lambda e: e.mirror(c.account_id, posted)
         ),
     )
+
+
+async def is_account(log: Log, id: UUID) -> bool:
+    """Tell whether an account was opened under the id, not something else or nothing."""
+    try:
+        return (await log.load(Account, id)).status is not Status.NEW
+    except Refused:
+        return False

@@ -7,9 +7,12 @@ from uuid import UUID
 from pydantic import Field, Strict
 
 from commands import Caller, Clock, Currency, Log, Positive, Receipt, command, handles
-from commands.banking.process import actor_of, require_chosen
+from commands.banking.account import is_account
+from commands.banking.process import actor_of
 from domain.banking.account import Account
-from domain.banking.process import require_process
+from domain.banking.hold import nowhere
+from domain.banking.process import is_process, require_process
+from domain.banking.refusal import UnknownAccount
 
 MAX_LIFETIME_S = 30 * 24 * 3600
 DEFAULT_LIFETIME_S = 7 * 24 * 3600
@@ -57,13 +60,14 @@ class ExpireHold:
 
 @handles(PlaceHold)
 async def place_hold(c: PlaceHold, log: Log, clock: Clock, by: Caller) -> Receipt:
-    """Place it once."""
-    # The refusal is kept even when no such account exists, on the stream that was named.
-    require_chosen(c.account_id, by)
+    """Place it once. A process that names an unknown account is answered by a fact as well."""
+    account_id = c.account_id
+    if is_process(by.actor) and not await is_account(log, account_id):
+        account_id = nowhere(account_id)
     now = clock.now()
     return await log.change(
         Account,
-        c.account_id,
+        account_id,
         lambda a: a.place_hold(
             c.hold_id,
             c.amount,
@@ -98,6 +102,8 @@ async def place_transfer_hold(c: PlaceTransferHold, log: Log, clock: Clock, by: 
 @handles(ReleaseHold)
 async def release_hold(c: ReleaseHold, log: Log, by: Caller) -> Receipt:
     """Release it once."""
+    if not is_process(by.actor) and not await is_account(log, c.account_id):
+        raise UnknownAccount(f"no account was opened under {c.account_id}; check it")
     return await log.change(
         Account, c.account_id, lambda a: a.funds.release_hold(c.hold_id, actor_of(by))
     )

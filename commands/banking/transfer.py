@@ -14,9 +14,8 @@ from commands import (
     command,
     handles,
 )
+from commands.banking.account import is_account
 from commands.banking.process import actor_of, require_chosen
-from domain import Refused
-from domain.banking.account import Account, Status
 from domain.banking.process import require_process
 from domain.banking.transfer import Transfer, TransferRequested
 
@@ -79,9 +78,9 @@ async def request_transfer(c: RequestTransfer, log: Log, ids: Ids, by: Caller) -
         requested_by=actor_of(by),
         hold_id=c.hold_id,
         reference=c.reference,
+        accounts_known=await is_account(log, c.source) and await is_account(log, c.target),
     )
-    known = await _is_account(log, c.source) and await _is_account(log, c.target)
-    return await log.change(Transfer, transfer_id, lambda t: t.request(asked, accounts_known=known))
+    return await log.change(Transfer, transfer_id, lambda t: t.request(asked))
 
 
 @handles(ClearTransfer)
@@ -111,11 +110,3 @@ async def time_out_transfer(c: TimeOutTransfer, log: Log, by: Caller) -> Receipt
     """Time it out once."""
     require_process(by.actor)
     return await log.change(Transfer, c.transfer_id, lambda t: t.time_out())
-
-
-async def _is_account(log: Log, id: UUID) -> bool:
-    """Tell whether an account was opened under the id, not something else or nothing."""
-    try:
-        return (await log.load(Account, id)).status is not Status.NEW
-    except Refused:
-        return False

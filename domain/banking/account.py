@@ -178,7 +178,12 @@ class Account(State, frozen=True):
         placed_by: str,
         transfer_id: UUID | None = None,
     ) -> list[Event]:
-        """Keep money until `expires_at`; what cannot be kept is `HoldRefused`."""
+        """Keep money until `expires_at`; what cannot be kept is `HoldRefused`.
+
+        Raises `UnknownAccount` to a person; a process waits for a fact.
+        """
+        if self.status is Status.NEW and not is_process(placed_by):
+            _raise(self._barred())
         if hold_id in self.funds.holds or self.funds.knows("hold", hold_id):
             return []
         if refusal := self._locked() or self.funds.no_hold(amount, currency, now):

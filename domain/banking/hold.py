@@ -1,7 +1,7 @@
 """Holds: money of an account that is kept for one purpose, until a time."""
 
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import msgspec
 
@@ -9,6 +9,9 @@ from domain import Event
 
 MAX_HOLDS = 1_000
 """Unresolved holds of one account."""
+
+NOWHERE = UUID("7e5d4ab3-1c0d-4d1b-93f5-3a8b0f6c2e11")
+"""Namespace of the streams that keep what was refused of accounts that do not exist."""
 
 
 class HoldPlaced(Event, frozen=True):
@@ -71,3 +74,11 @@ class Hold(msgspec.Struct, frozen=True):
         if self.transfer_id is not None:
             return self.transfer_id == transfer_id
         return by_process or not self.by_process
+
+
+def nowhere(account_id: UUID) -> UUID:
+    """Return the stream that a refusal goes to when there is no account of this id.
+
+    The id itself may belong to something else, or to an account that is opened later.
+    """
+    return uuid5(NOWHERE, str(account_id))

@@ -1,6 +1,6 @@
 """Transfers: money from one account to another, as a process that ends one way or the other."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -25,10 +25,11 @@ DEBIT_WITHIN = timedelta(hours=1)
 """How long a cleared or approved transfer may take its money; later ones are refused it."""
 NOBODY = UUID(int=0)
 """The accounts of a transfer that nobody requested."""
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+"""When the money of a transfer that was never cleared had to be taken."""
 REJECTED = "rejected"
 APPROVAL_EXPIRED = "approval_expired"
 TIMED_OUT = "timed_out"
-ACCOUNT_NOT_FOUND = "account_not_found"
 
 
 class TransferRequested(Event, frozen=True):
@@ -43,6 +44,8 @@ class TransferRequested(Event, frozen=True):
     hold_id: UUID | None = None
     """The hold on the source that it draws on."""
     reference: str = ""
+    accounts_known: bool = True
+    """Whether both accounts existed; if not, it ends before it begins."""
     reverses: UUID | None = None
     """The completed transfer whose money this one moves back."""
 
@@ -114,7 +117,7 @@ class Transfer(State, frozen=True):
     requested_by: str = ""
     hold_id: UUID | None = None
     reverses: UUID | None = None
-    debit_before: datetime | None = None
+    debit_before: datetime = LONG_AGO
     flagged: bool = False
     overdue: bool = False
     approved: bool = False
@@ -128,19 +131,14 @@ class Transfer(State, frozen=True):
 
     # What people ask for
 
-    def request(self, asked: TransferRequested, *, accounts_known: bool) -> list[Event]:
-        """Begin. A transfer between unknown accounts fails at once.
-
-        Raises `TransferToSelf`, `TransferExists`.
-        """
+    def request(self, asked: TransferRequested) -> list[Event]:
+        """Begin. Raises `TransferToSelf`, `TransferExists`."""
         if asked.source == asked.target:
             raise TransferToSelf(f"account {asked.source} cannot pay itself; name another target")
         if self.status is not Status.NEW:
             if _terms(self) == _terms(asked):
                 return []
             raise TransferExists("another transfer has this id; choose a new one")
-        if not accounts_known:
-            return [asked, TransferFailed(reason=ACCOUNT_NOT_FOUND)]
         return [asked]
 
     def approve(self, approver: str, holder: str, now: datetime) -> list[Event]:
