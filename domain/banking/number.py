@@ -1,8 +1,9 @@
 """Account numbers: digits that detect a mistyped one, each given to one account only."""
 
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from domain import Event, Refused, State
+from domain.banking.derived import derived_id
 
 PAYLOAD_DIGITS = 12
 """Digits of a number before its check digits."""
@@ -48,7 +49,7 @@ class NumberClaim(State, frozen=True):
 
 def claim_id(number: str) -> UUID:
     """Return the stream on which `number` is claimed."""
-    return uuid5(NUMBERS, number)
+    return derived_id(NUMBERS, number)
 
 
 def with_check_digits(payload: int) -> str:

@@ -1,6 +1,6 @@
 """Steps of a process: only the process itself takes them."""
 
-from domain import Forbidden, Invalid
+from domain import Forbidden
 
 PROCESS = "saga:"
 """What the names of processes begin with, as actors."""
@@ -19,7 +19,3 @@ def require_process(actor: str) -> None:
     """Raise `ProcessOnly` unless a process asks."""
     if not is_process(actor):
         raise ProcessOnly(f"{actor} is no process; request the transfer or the hold instead")
-
-
-class ChosenIdsOnly(Invalid, code="derived_id"):
-    """An id that can be computed from other ids is not free to be chosen."""

@@ -1,4 +1,4 @@
-"""What the rules of an account say no with; where a process waits, the `code` is in a fact."""
+"""What the rules say no with; where a process waits for the answer, the `code` is in a fact."""
 
 from domain import Forbidden, Invalid, NotFound, Refused
 
@@ -65,3 +65,15 @@ class HoldOfProcess(Forbidden, code="hold_of_process"):
 
 class DebitTooLate(Refused, code="timed_out"):
     """The transfer's time for taking money has passed."""
+
+
+class UnknownTransfer(NotFound, code="transfer_not_found"):
+    """No transfer was requested under the id."""
+
+
+class TransferExists(Refused, code="transfer_exists"):
+    """The id is that of another transfer."""
+
+
+class TransferToSelf(Invalid, code="transfer_to_self"):
+    """Money must go somewhere."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from domain import Event, Invalid, NotFound, Refused, State
+from domain import Event, State
 from domain.banking.approval import (
     AlreadyDecided,
     ApprovalAwaited,
@@ -14,6 +14,7 @@ from domain.banking.approval import (
     TransferFlagged,
     TransferRejected,
 )
+from domain.banking.refusal import TransferExists, TransferToSelf, UnknownTransfer
 from domain.banking.reversal import (
     NotReversible,
     ReversalRefused,
@@ -74,18 +75,6 @@ class TransferFailed(Event, frozen=True):
 
     TOPIC = "banking.transfer.failed"
     reason: str
-
-
-class UnknownTransfer(NotFound, code="transfer_not_found"):
-    """No transfer was requested under the id."""
-
-
-class TransferExists(Refused, code="transfer_exists"):
-    """The id is that of another transfer."""
-
-
-class TransferToSelf(Invalid, code="transfer_to_self"):
-    """Money must go somewhere."""
 
 
 class Status(StrEnum):
