@@ -17,7 +17,7 @@ from infra.dispatch import Dispatcher, Meta
 from infra.log.codec import Codec
 from infra.log.port import Store
 from infra.readers import Facts, Write
-from infra.streams import fold
+from infra.streams import IdTaken, fold
 from projections import Moment
 from sagas import Cancel, Deadline
 
@@ -109,7 +109,10 @@ class SagaRunner:
     ) -> None:
         async with self._gate:
             for fact, at in facts:
-                state = await self._state(id, fact, at)
+                try:
+                    state = await self._state(id, fact, at)
+                except IdTaken:
+                    continue  # the fact names something else than a process of this saga
                 for number, step in enumerate(self._saga.react(id, fact, state)):
                     key = f"{at.context}:{at.position}:{number}"
                     if isinstance(step, Deadline):

@@ -6,6 +6,8 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.exc import DBAPIError
 
 from commands import Clock, Ids
+from commands.commerce.payment import Gateway
+from infra.acquirer import SimulatedAcquirer
 from infra.bell import Bell
 from infra.clock import SystemClock, SystemIds
 from infra.database import POOL_WAIT_S, Database
@@ -90,7 +92,7 @@ async def reach(database: Database) -> None:
 
 def outside_world() -> dict[type, object]:
     """Return what stands behind the ports to the outside world, by port."""
-    return {}
+    return {Gateway: SimulatedAcquirer()}
 
 
 class _Builder:

@@ -9,7 +9,9 @@ from uuid import UUID, uuid4
 from sqlalchemy import Select
 
 from commands import Caller
+from commands.commerce.payment import Gateway
 from domain import Envelope, Event, Refused, State
+from infra.acquirer import SimulatedAcquirer
 from infra.log.port import Append, Origin, Write
 from infra.settings import Settings
 from infra.streams import fold
@@ -43,7 +45,9 @@ class Scenario:
         self.refusals: list[Refused] = []
         self._context = context
         self._runner = asyncio.Runner()
-        self.system: System = self.run(open_system(settings, clock=self.clock))
+        self.acquirer = SimulatedAcquirer()
+        ports = {Gateway: self.acquirer}
+        self.system: System = self.run(open_system(settings, clock=self.clock, ports=ports))
         self._before: dict[str, int] = {}
 
     def run(self, work: Awaitable[T]) -> T:

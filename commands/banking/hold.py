@@ -1,0 +1,116 @@
+"""Keeping money of an account for a purpose, and giving it up."""
+
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, Strict
+
+from commands import Caller, Clock, Currency, Log, Positive, Receipt, command, handles
+from commands.banking.account import is_account
+from commands.banking.process import actor_of
+from domain.banking.account import Account
+from domain.banking.hold import nowhere
+from domain.banking.process import is_process, require_process
+from domain.banking.refusal import UnknownAccount
+
+MAX_LIFETIME_S = 30 * 24 * 3600
+DEFAULT_LIFETIME_S = 7 * 24 * 3600
+
+Lifetime = Annotated[int, Strict(), Field(gt=0, le=MAX_LIFETIME_S)]
+
+
+@command
+class PlaceHold:
+    """Keep money for `lifetime_s` seconds. The outcome is a fact: `HoldPlaced` or `HoldRefused`."""
+
+    account_id: UUID
+    hold_id: UUID
+    amount: Positive
+    currency: Currency
+    lifetime_s: Lifetime = DEFAULT_LIFETIME_S
+
+
+@command
+class PlaceTransferHold:
+    """Keep the money of a flagged transfer while it waits; the hold's id is the transfer's."""
+
+    account_id: UUID
+    transfer_id: UUID
+    amount: Positive
+    currency: Currency
+    lifetime_s: Lifetime
+
+
+@command
+class ReleaseHold:
+    """Give a hold up; nothing happens when it is resolved already."""
+
+    account_id: UUID
+    hold_id: UUID
+
+
+@command
+class ExpireHold:
+    """Resolve a hold whose time has passed."""
+
+    account_id: UUID
+    hold_id: UUID
+
+
+@handles(PlaceHold)
+async def place_hold(c: PlaceHold, log: Log, clock: Clock, by: Caller) -> Receipt:
+    """Place it once. A process that names an unknown account is answered by a fact as well."""
+    account_id = c.account_id
+    if is_process(by.actor) and not await is_account(log, account_id):
+        account_id = nowhere(account_id)
+    now = clock.now()
+    return await log.change(
+        Account,
+        account_id,
+        lambda a: a.place_hold(
+            c.hold_id,
+            c.amount,
+            c.currency,
+            now=now,
+            expires_at=now + timedelta(seconds=c.lifetime_s),
+            placed_by=actor_of(by),
+        ),
+    )
+
+
+@handles(PlaceTransferHold)
+async def place_transfer_hold(c: PlaceTransferHold, log: Log, clock: Clock, by: Caller) -> Receipt:
+    """Place it once."""
+    require_process(by.actor)
+    now = clock.now()
+    return await log.change(
+        Account,
+        c.account_id,
+        lambda a: a.place_hold(
+            c.transfer_id,
+            c.amount,
+            c.currency,
+            now=now,
+            expires_at=now + timedelta(seconds=c.lifetime_s),
+            placed_by=actor_of(by),
+            transfer_id=c.transfer_id,
+        ),
+    )
+
+
+@handles(ReleaseHold)
+async def release_hold(c: ReleaseHold, log: Log, by: Caller) -> Receipt:
+    """Release it once."""
+    if not is_process(by.actor) and not await is_account(log, c.account_id):
+        raise UnknownAccount(f"no account was opened under {c.account_id}; check it")
+    return await log.change(
+        Account, c.account_id, lambda a: a.funds.release_hold(c.hold_id, actor_of(by))
+    )
+
+
+@handles(ExpireHold)
+async def expire_hold(c: ExpireHold, log: Log, by: Caller) -> Receipt:
+    """Expire it once."""
+    require_process(by.actor)
+    return await log.change(Account, c.account_id, lambda a: a.funds.expire_hold(c.hold_id))

@@ -1,0 +1,111 @@
+"""Requesting transfers, and the steps by which their process begins and ends them."""
+
+from uuid import UUID
+
+from commands import (
+    Caller,
+    Clock,
+    Currency,
+    Ids,
+    Log,
+    Positive,
+    Receipt,
+    Text,
+    command,
+    handles,
+)
+from commands.banking.account import is_account
+from commands.banking.process import ChosenId, actor_of
+from domain.banking.process import require_process
+from domain.banking.transfer import Transfer, TransferRequested
+
+
+@command
+class RequestTransfer:
+    """Ask for money to be moved. How it ends is a fact: `TransferCompleted`, `TransferFailed`.
+
+    With `hold_id` the money is taken from that hold on the source, whose rest is released.
+    """
+
+    transfer_id: ChosenId | None = None
+    source: UUID
+    target: UUID
+    amount: Positive
+    currency: Currency
+    hold_id: UUID | None = None
+    reference: Text = ""
+
+
+@command
+class ClearTransfer:
+    """Let a transfer pass."""
+
+    transfer_id: UUID
+
+
+@command
+class CompleteTransfer:
+    """Record that the money arrived."""
+
+    transfer_id: UUID
+
+
+@command
+class FailTransfer:
+    """Record that no money moved, or that it came back."""
+
+    transfer_id: UUID
+    reason: Text
+
+
+@command
+class TimeOutTransfer:
+    """Look at a transfer that should have ended by now."""
+
+    transfer_id: UUID
+
+
+@handles(RequestTransfer)
+async def request_transfer(c: RequestTransfer, log: Log, ids: Ids, by: Caller) -> Receipt:
+    """Request it once. Unknown accounts are a reason to fail, not to refuse: a process may ask."""
+    transfer_id = c.transfer_id or ids.new()
+    asked = TransferRequested(
+        source=c.source,
+        target=c.target,
+        amount=c.amount,
+        currency=c.currency,
+        requested_by=actor_of(by),
+        hold_id=c.hold_id,
+        reference=c.reference,
+        accounts_known=await is_account(log, c.source) and await is_account(log, c.target),
+    )
+    return await log.change(Transfer, transfer_id, lambda t: t.request(asked))
+
+
+@handles(ClearTransfer)
+async def clear_transfer(c: ClearTransfer, log: Log, clock: Clock, by: Caller) -> Receipt:
+    """Clear it once."""
+    require_process(by.actor)
+    now = clock.now()
+    return await log.change(Transfer, c.transfer_id, lambda t: t.clear(now))
+
+
+@handles(CompleteTransfer)
+async def complete_transfer(c: CompleteTransfer, log: Log, by: Caller) -> Receipt:
+    """Complete it once."""
+    require_process(by.actor)
+    return await log.change(Transfer, c.transfer_id, lambda t: t.complete())
+
+
+@handles(FailTransfer)
+async def fail_transfer(c: FailTransfer, log: Log, by: Caller) -> Receipt:
+    """Fail it once."""
+    require_process(by.actor)
+    return await log.change(Transfer, c.transfer_id, lambda t: t.fail(c.reason))
+
+
+@handles(TimeOutTransfer)
+async def time_out_transfer(c: TimeOutTransfer, log: Log, by: Caller) -> Receipt:
+    """Time it out once."""
+    require_process(by.actor)
+    return await log.change(Transfer, c.transfer_id, lambda t: t.time_out())

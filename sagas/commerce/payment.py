@@ -1,0 +1,101 @@
+"""The payment process: ask the acquirer, ask again when it is silent, undo what is not wanted."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+from commands.commerce.payment import (
+    AuthoriseCard,
+    CaptureCard,
+    GiveUpAuthorisation,
+    GiveUpCapture,
+    VoidCard,
+)
+from commands.commerce.refund import OpenRefund, RefundUpTo
+from domain import Event
+from domain.commerce.authorisation import (
+    AuthorisationPending,
+    AuthorisedTooLate,
+    PaymentAuthorised,
+    PaymentDeclined,
+    PaymentVoided,
+    VoidPending,
+    VoidRequested,
+)
+from domain.commerce.payment import (
+    CaptureFailed,
+    CapturePending,
+    CaptureRequested,
+    Payment,
+    PaymentCaptured,
+    PaymentFailed,
+    PaymentRequested,
+    ReversalRequested,
+    Status,
+)
+from domain.commerce.refund import RefundRequested, refund_id
+from sagas import Cancel, Deadline, Step, saga
+
+ASK_AGAIN_AFTER = timedelta(minutes=1)
+MAX_ATTEMPTS = 3
+"""How often the acquirer is asked for one thing before the process waits no longer."""
+MAX_VOIDS = 10
+"""How often a void is asked for, ever more slowly, before it is left to a person."""
+
+
+@saga(process=Payment, key="payment_id")
+def react(id: UUID, fact: Event, payment: Payment) -> Iterable[Step]:
+    """Say what follows from a fact of a payment."""
+    match fact:
+        case RefundRequested(refund_id=refund, amount=amount):
+            yield _open_refund(id, refund, amount, payment)
+        case PaymentCaptured() if payment.reversing:
+            yield _refund_all(id)
+        case ReversalRequested() if payment.status is Status.CAPTURED:
+            yield _refund_all(id)
+    if payment.method.is_card:
+        yield from _ask(id, fact, payment)
+
+
+def _ask(id: UUID, fact: Event, payment: Payment) -> Iterable[Step]:
+    """Say what to ask the acquirer for, and when to ask again."""
+    match fact:
+        case PaymentRequested():
+            yield AuthoriseCard(payment_id=id)
+        case AuthorisationPending(attempt=n) if n < MAX_ATTEMPTS:
+            yield Deadline("answer", ASK_AGAIN_AFTER, AuthoriseCard(payment_id=id))
+        case AuthorisationPending():
+            yield Deadline("answer", ASK_AGAIN_AFTER, GiveUpAuthorisation(payment_id=id))
+        case CaptureRequested():
+            yield CaptureCard(payment_id=id)
+        case CapturePending(attempt=n) if n < MAX_ATTEMPTS:
+            yield Deadline("answer", ASK_AGAIN_AFTER, CaptureCard(payment_id=id))
+        case CapturePending():
+            yield Deadline("answer", ASK_AGAIN_AFTER, GiveUpCapture(payment_id=id))
+        case VoidRequested() | PaymentFailed() | CaptureFailed() | AuthorisedTooLate():
+            yield Cancel("answer")
+            yield VoidCard(payment_id=id)
+        case VoidPending(attempt=n) if n < MAX_VOIDS:
+            yield Deadline("answer", ASK_AGAIN_AFTER * n, VoidCard(payment_id=id))
+        case PaymentAuthorised() | PaymentDeclined() | PaymentCaptured() | PaymentVoided():
+            yield Cancel("answer")
+
+
+def _refund_all(id: UUID) -> RefundUpTo:
+    return RefundUpTo(
+        payment_id=id, refund_id=refund_id(id, "reversal"), amount=None, reason="order_cancelled"
+    )
+
+
+def _open_refund(id: UUID, refund: UUID, amount: int, payment: Payment) -> OpenRefund:
+    method = payment.method
+    return OpenRefund(
+        refund_id=refund,
+        payment_id=id,
+        order_id=payment.order_id,
+        method="card" if method.is_card else "wallet",
+        account_id=method.account_id,
+        merchant_account_id=method.merchant_account_id,
+        amount=amount,
+        currency=payment.amount.currency,
+    )
