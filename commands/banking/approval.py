@@ -9,10 +9,8 @@ from commands import Caller, Clock, Log, Name, Receipt, command, handles
 from commands.banking.process import actor_of
 from domain.banking.account import Account
 from domain.banking.process import require_process
+from domain.banking.risk import MAX_RULES
 from domain.banking.transfer import Transfer
-
-MAX_RULES = 100
-"""Rules that can fire on one transfer."""
 
 
 @command

@@ -19,6 +19,9 @@ What a sum rule no longer sees when more came in its window, a count rule has fl
 Transfers that draw on a hold are remembered apart, as many again: they must not crowd those out.
 """
 
+MAX_RULES = 100
+"""Rules in a rule set."""
+
 
 class Severity(StrEnum):
     """What follows when a rule fires: nothing, a note, or a person's decision."""

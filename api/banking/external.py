@@ -1,0 +1,7 @@
+"""External accounts over HTTP."""
+
+from api.routes import Routes
+from projections.banking.external import externals
+
+routes = Routes(tags=["external accounts"])
+routes.query("/external-accounts", externals)
