@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -63,6 +64,15 @@ class Database:
                 pool_timeout=POOL_WAIT_S,
                 pool_pre_ping=True,
             )
+
+    def connect(self) -> sqlite3.Connection:
+        """Open a connection to the SQLite file without SQLAlchemy: for the log, any thread's."""
+        connection = sqlite3.connect(
+            self.path, timeout=SQLITE_BUSY_S, isolation_level=None, check_same_thread=False
+        )
+        for pragma in SQLITE_PRAGMAS:
+            connection.execute(pragma)
+        return connection
 
     @property
     def conninfo(self) -> str:

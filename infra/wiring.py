@@ -10,14 +10,14 @@ from commands.commerce.payment import Gateway
 from infra.acquirer import SimulatedAcquirer
 from infra.bell import Bell
 from infra.clock import SystemClock, SystemIds
-from infra.database import POOL_WAIT_S, Database
+from infra.database import Database
 from infra.deadlines import Deadlines
 from infra.discovery import Features, discover
 from infra.dispatch import ContextLog, Dispatcher
 from infra.log.codec import Codec
 from infra.log.group import GroupCommit
 from infra.log.port import Store
-from infra.log.postgres import PostgresStore
+from infra.log.postgres import PostgresStore, open_pool
 from infra.log.sqlite import SQLiteStore
 from infra.migrations import migrate
 from infra.processes import SagaRunner
@@ -145,15 +145,7 @@ class _Builder:
         if database.is_sqlite:
             return SQLiteStore(database, context)
         if database not in self.pools:
-            self.pools[database] = AsyncConnectionPool(
-                database.conninfo,
-                min_size=1,
-                max_size=self.settings.database_connections,
-                timeout=POOL_WAIT_S,
-                kwargs={"autocommit": True},
-                open=False,
-            )
-            await self.pools[database].open()
+            self.pools[database] = await open_pool(database, self.settings.database_connections)
         return PostgresStore(self.pools[database], context)
 
     def _appended(self, context: str) -> Callable[[int, float], None]:

@@ -90,7 +90,7 @@ class Batch:
             agent=origin.agent,
             reason=origin.reason,
             stream=first.stream if first else None,
-            version=(first.expected or 0) + len(first.facts) if first else 0,
+            version=first.last if first else 0,
             position=base + self.last[number],
             facts=sum(len(write.facts) for write in append.writes),
             time=time,

@@ -55,6 +55,11 @@ class Write(msgspec.Struct, frozen=True):
     versions: tuple[int, ...] = ()
     """Only with `expected` None: the version of each fact."""
 
+    @property
+    def last(self) -> int:
+        """The stream's version after it."""
+        return self.versions[-1] if self.versions else (self.expected or 0) + len(self.facts)
+
 
 class Refusal(msgspec.Struct, frozen=True):
     """A business refusal as it is kept."""
@@ -148,6 +153,10 @@ class Rejected(LogError):
     """The store refused a value of this append (and of this append alone)."""
 
 
+class Taken(Rejected):
+    """A stream has a fact of that version already: what an append without `expected` may meet."""
+
+
 class CorruptFact(LogError):
     """A stored fact cannot be read. Its position and topic are named; readers stop at it."""
 
@@ -168,7 +177,13 @@ class Store(Protocol):
         ...
 
     async def stream(
-        self, id: UUID, after: int = 0, upto: int | None = None, limit: int | None = None
+        self,
+        id: UUID,
+        after: int = 0,
+        upto: int | None = None,
+        limit: int | None = None,
+        *,
+        newest_first: bool = False,
     ) -> list[Recorded]:
         """Return the facts of a stream with `after` < version <= `upto`, in order."""
         ...

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import errors
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from infra.database import POOL_WAIT_S, Database
 from infra.log import rows
 from infra.log.batch import Batch
 from infra.log.port import (
@@ -19,11 +20,13 @@ from infra.log.port import (
     Rejected,
     Stale,
     Stored,
+    Taken,
     Unavailable,
 )
 
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
+Pool = AsyncConnectionPool[Connection]
 
 MAX_BIGINT = 2**63 - 1
 EVENT_COLUMNS = rows.EVENT_COLUMNS.replace(
@@ -53,10 +56,24 @@ APPEND = ", ".join(
 )
 
 
+async def open_pool(database: Database, connections: int) -> Pool:
+    """Return the pool for the logs of a database; whoever opens it closes it."""
+    pool: Pool = AsyncConnectionPool(
+        database.conninfo,
+        min_size=1,
+        max_size=connections,
+        timeout=POOL_WAIT_S,
+        kwargs={"autocommit": True},
+        open=False,
+    )
+    await pool.open()
+    return pool
+
+
 class PostgresStore:
     """One context's log; see `infra.log.port.Store`."""
 
-    def __init__(self, pool: AsyncConnectionPool[Connection], context: str) -> None:
+    def __init__(self, pool: Pool, context: str) -> None:
         self.context = context
         self._pool = pool
         self._call = f"SELECT * FROM {context}.append({APPEND})"
@@ -87,11 +104,18 @@ class PostgresStore:
         return batch.failed(stale, repeated)
 
     async def stream(
-        self, id: UUID, after: int = 0, upto: int | None = None, limit: int | None = None
+        self,
+        id: UUID,
+        after: int = 0,
+        upto: int | None = None,
+        limit: int | None = None,
+        *,
+        newest_first: bool = False,
     ) -> list[Recorded]:
         """Return the facts of a stream with `after` < version <= `upto`, in order."""
+        order = "version DESC" if newest_first else "version"
         return await self._events(
-            "stream = %s AND version > %s AND version <= %s ORDER BY version",
+            f"stream = %s AND version > %s AND version <= %s ORDER BY {order}",
             [id, after, _top(upto)],
             limit,
         )
@@ -174,7 +198,8 @@ class PostgresStore:
             async with self._pool.connection() as connection:
                 return await work(connection)
         except REFUSED_VALUES as error:
-            raise Rejected(f"the store refused a value: {_first_line(error)}") from error
+            refusal = Taken if isinstance(error, errors.UniqueViolation) else Rejected
+            raise refusal(f"the store refused a value: {_first_line(error)}") from error
         except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError) as error:
             raise Unavailable(f"PostgreSQL does not answer: {_first_line(error)}") from error
         except psycopg.Error as error:
@@ -198,7 +223,7 @@ def _arrays(batch: Batch) -> list[list[Any]]:
         [o.agent for o in origins],
         [o.reason for o in origins],
         [w.stream if w else None for w in firsts],
-        [(w.expected or 0) + len(w.facts) if w else 0 for w in firsts],
+        [w.last if w else 0 for w in firsts],
         batch.last,
         [sum(len(w.facts) for w in append.writes) for append in batch.appends],
         [r.code if r else None for r in refusals],

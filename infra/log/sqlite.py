@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from infra.database import SQLITE_BUSY_S, SQLITE_PRAGMAS, Database
+from infra.database import Database
 from infra.log import rows
 from infra.log.batch import Batch, FactRow
 from infra.log.port import (
@@ -21,6 +21,7 @@ from infra.log.port import (
     Rejected,
     Stale,
     Stored,
+    Taken,
     Unavailable,
 )
 
@@ -36,6 +37,7 @@ REFUSED_VALUES = (
     OverflowError,
     UnicodeEncodeError,
 )
+TAKEN = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 RECEIPT_FILTERS = {
     "actor": "actor = ?",
     "correlation_id": "correlation_id = ?",
@@ -66,7 +68,7 @@ class SQLiteStore:
 
     def _append(self, batch: Batch) -> list[Outcome | None]:
         if self._writer is None:
-            self._writer = self._connect()
+            self._writer = self._database.connect()
         connection = self._writer
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -139,11 +141,18 @@ class SQLiteStore:
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
     async def stream(
-        self, id: UUID, after: int = 0, upto: int | None = None, limit: int | None = None
+        self,
+        id: UUID,
+        after: int = 0,
+        upto: int | None = None,
+        limit: int | None = None,
+        *,
+        newest_first: bool = False,
     ) -> list[Recorded]:
         """Return the facts of a stream with `after` < version <= `upto`, in order."""
+        order = "version DESC" if newest_first else "version"
         return await self._events(
-            "stream = ? AND version > ? AND version <= ? ORDER BY version",
+            f"stream = ? AND version > ? AND version <= ? ORDER BY {order}",
             [str(id), after, _top(upto)],
             limit,
         )
@@ -226,19 +235,8 @@ class SQLiteStore:
 
     # ── connections ──────────────────────────────────────────────────────────────────────────
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._database.path,
-            timeout=SQLITE_BUSY_S,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        for pragma in SQLITE_PRAGMAS:
-            connection.execute(pragma)
-        return connection
-
     def _reading(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        connection = self._readers.pop() if self._readers else self._connect()
+        connection = self._readers.pop() if self._readers else self._database.connect()
         try:
             return work(connection)
         finally:
@@ -254,7 +252,9 @@ class SQLiteStore:
         try:
             return await asyncio.get_running_loop().run_in_executor(threads, work)
         except REFUSED_VALUES as error:
-            raise Rejected(f"the store refused a value: {error}") from error
+            taken = getattr(error, "sqlite_errorcode", None) in TAKEN
+            refusal = Taken if taken else Rejected
+            raise refusal(f"the store refused a value: {error}") from error
         except sqlite3.Error as error:
             raise Unavailable(f"the SQLite file {self._database.path} failed: {error}") from error
 
