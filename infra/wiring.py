@@ -36,13 +36,15 @@ async def open_system(
     *,
     clock: Clock | None = None,
     ports: Mapping[type, object] | None = None,
+    features: Features | None = None,
 ) -> System:
     """Connect everything for the given contexts (all, when none is named) and migrate the stores.
 
-    Nothing follows the logs until `follow()` is called. Raises `Misbuilt`, `LookupError` for an
-    unknown context, or what a store raises when it cannot be reached.
+    `features` are those that the folders hold, unless others are given. Nothing follows the logs
+    until `follow()` is called. Raises `Misbuilt`, `LookupError` for an unknown context, or
+    `StoreAway` when a store cannot be reached.
     """
-    features = discover()
+    features = features or discover()
     chosen = tuple(contexts) or features.contexts
     for context in chosen:
         if context not in features.contexts:

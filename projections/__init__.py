@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Column,
     DateTime,
@@ -32,6 +33,7 @@ from sqlalchemy import (
     TypeDecorator,
     Uuid,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import SchemaItem
 
 metadata = MetaData()
@@ -139,6 +141,12 @@ def money(name: str) -> Column[int]:
     The API shows it as `{"amount": …, "currency": …}`.
     """
     return Column(name, BigInteger, nullable=False, default=0, info={"money": True})
+
+
+def document(name: str) -> Column[Any]:
+    """A column of plain values: lists, mappings, texts, numbers."""
+    # PostgreSQL can compare jsonb and not json, and a rebuild is compared.
+    return Column(name, JSON().with_variant(JSONB(), "postgresql"), nullable=False)
 
 
 def moment(name: str, *, nullable: bool = False) -> Column[datetime]:

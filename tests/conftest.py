@@ -1,11 +1,14 @@
 """Fixtures: every scenario runs on both stores."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from infra.settings import Settings
+from tests.probe.features import FEATURES
 from tests.scenario import Scenario
+from tests.source import CONTEXTS
 from tests.stores import STORES, Stores, stores
 
 
@@ -20,30 +23,38 @@ def store(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def _scenario(all_stores: Stores, store: str, context: str | None) -> Iterator[Scenario]:
-    scenario = Scenario(all_stores.settings(store), context)
+@pytest.fixture
+def settings(all_stores: Stores, store: str) -> Settings:
+    """Settings for an empty store."""
+    return all_stores.settings(store)
+
+
+def _closing(scenario: Scenario) -> Iterator[Scenario]:
     try:
         yield scenario
     finally:
         scenario.close()
 
 
-@pytest.fixture
-def banking(all_stores: Stores, store: str) -> Iterator[Scenario]:
-    yield from _scenario(all_stores, store, "banking")
+def _fixture_for(context: str) -> Callable[..., object]:
+    @pytest.fixture(name=context)
+    def scenario(settings: Settings) -> Iterator[Scenario]:
+        yield from _closing(Scenario(settings, context))
+
+    return scenario
+
+
+# One for each context, under its name: a new context has its fixture by being there.
+globals().update({context: _fixture_for(context) for context in CONTEXTS})
 
 
 @pytest.fixture
-def commerce(all_stores: Stores, store: str) -> Iterator[Scenario]:
-    yield from _scenario(all_stores, store, "commerce")
-
-
-@pytest.fixture
-def social(all_stores: Stores, store: str) -> Iterator[Scenario]:
-    yield from _scenario(all_stores, store, "social")
-
-
-@pytest.fixture
-def world(all_stores: Stores, store: str) -> Iterator[Scenario]:
+def world(settings: Settings) -> Iterator[Scenario]:
     """All contexts: `then` compares the facts of all of them, context by context."""
-    yield from _scenario(all_stores, store, None)
+    yield from _closing(Scenario(settings, None))
+
+
+@pytest.fixture
+def probe(settings: Settings) -> Iterator[Scenario]:
+    """A context that exists in the tests only, for what holds in every context."""
+    yield from _closing(Scenario(settings, "probe", features=FEATURES))

@@ -12,6 +12,7 @@ from commands import Caller
 from commands.commerce.payment import Gateway
 from domain import Envelope, Event, Refused, State
 from infra.acquirer import SimulatedAcquirer
+from infra.discovery import Features
 from infra.log.port import Append, Origin, Write
 from infra.settings import Settings
 from infra.streams import fold
@@ -40,14 +41,18 @@ class MovableClock:
 class Scenario:
     """A whole system on an empty store, driven step by step. Nothing runs in the background."""
 
-    def __init__(self, settings: Settings, context: str | None) -> None:
+    def __init__(
+        self, settings: Settings, context: str | None, features: Features | None = None
+    ) -> None:
         self.clock = MovableClock()
         self.refusals: list[Refused] = []
         self._context = context
         self._runner = asyncio.Runner()
         self.acquirer = SimulatedAcquirer()
-        ports = {Gateway: self.acquirer}
-        self.system: System = self.run(open_system(settings, clock=self.clock, ports=ports))
+        ports: dict[type, object] = {Gateway: self.acquirer}
+        self.system: System = self.run(
+            open_system(settings, clock=self.clock, ports=ports, features=features)
+        )
         self._before: dict[str, int] = {}
 
     def run(self, work: Awaitable[T]) -> T:

@@ -18,8 +18,8 @@ from commands import (
     handles,
     part,
 )
-from domain.commerce.gateway import PaymentMethod
 from domain.commerce.basket import MAX_LINES, Item
+from domain.commerce.gateway import PaymentMethod
 from domain.commerce.order import RESERVATION_TTL, Address, Order
 from domain.commerce.product import Product
 

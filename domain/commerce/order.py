@@ -21,7 +21,6 @@ from domain.commerce.line import (
     OrderParcelDelivered,
     Progress,
 )
-from domain.commerce.product import Product
 from domain.commerce.shipment import Units
 from domain.commerce.wallet import accepted
 

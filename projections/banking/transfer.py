@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Column, Select, Text, or_, select
+from sqlalchemy import Column, Select, Text, or_, select
 
 from domain import Envelope, Event
 from domain.banking.approval import (
@@ -22,7 +22,7 @@ from domain.banking.transfer import (
     TransferOverdue,
     TransferRequested,
 )
-from projections import Changes, Listing, count, key, moment, money, ref, table, text
+from projections import Changes, Listing, count, document, key, moment, money, ref, table, text
 
 transfers = table(
     "transfers",
@@ -38,7 +38,7 @@ transfers = table(
     moment("requested_at"),
     ref("hold_id", nullable=True),
     text("severity", nullable=True),
-    Column("rules", JSON, nullable=False),
+    document("rules"),
     moment("waiting_since", nullable=True),
     text("decided_by", nullable=True),
     moment("decided_at", nullable=True),

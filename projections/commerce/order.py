@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import JSON, Column, Index, select
+from sqlalchemy import Index, select
 
 from domain import Envelope, Event
 from domain.commerce.line import (
@@ -24,7 +24,19 @@ from domain.commerce.order import (
     Status,
 )
 from domain.commerce.payment import payment_id
-from projections import Changes, Detail, Listing, count, key, moment, money, ref, table, text
+from projections import (
+    Changes,
+    Detail,
+    Listing,
+    count,
+    document,
+    key,
+    moment,
+    money,
+    ref,
+    table,
+    text,
+)
 from projections.commerce.payment import payment_of
 from projections.commerce.refund import refunds_of
 from projections.commerce.shipment import shipments_of
@@ -38,7 +50,7 @@ orders = table(
     text("currency"),
     text("method"),
     ref("payment_id"),
-    Column("address", JSON, nullable=False),
+    document("address"),
     text("reason", nullable=True),
     moment("placed_at"),
     moment("ended_at", nullable=True),

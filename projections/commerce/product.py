@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import JSON, Column, Index, Select, select
+from sqlalchemy import Index, Select, select
 
 from domain import Envelope, Event
 from domain.commerce.product import (
@@ -15,7 +15,7 @@ from domain.commerce.product import (
     ProductWithdrawn,
     Status,
 )
-from projections import Changes, Listing, count, key, moment, money, ref, table, text
+from projections import Changes, Listing, count, document, key, moment, money, ref, table, text
 
 products = table(
     "products",
@@ -25,8 +25,8 @@ products = table(
     text("category"),
     text("brand"),
     text("sku", nullable=True),
-    Column("attributes", JSON, nullable=False),
-    Column("images", JSON, nullable=False),
+    document("attributes"),
+    document("images"),
     money("price"),
     text("currency"),
     ref("merchant_account_id", nullable=True),

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import JSON, Column, Select, select
+from sqlalchemy import Select, select
 
 from domain import Envelope, Event
 from domain.commerce.shipment import (
@@ -14,14 +14,14 @@ from domain.commerce.shipment import (
     ShipmentWithdrawn,
     Status,
 )
-from projections import Changes, Listing, count, key, moment, ref, table, text
+from projections import Changes, Listing, count, document, key, moment, ref, table, text
 
 shipments = table(
     "shipments",
     key(),
     ref("order_id", index=True),
     text("status"),
-    Column("units", JSON, nullable=False),
+    document("units"),
     text("carrier", nullable=True),
     text("tracking", nullable=True),
     moment("created_at"),

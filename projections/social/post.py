@@ -3,9 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, Column, ColumnElement, Select, Table, and_, or_, select
+from sqlalchemy import BigInteger, Column, ColumnElement, Select, Table, and_, or_, select
 from sqlalchemy import delete as delete_from
-from sqlalchemy.dialects.postgresql import JSONB
 
 from domain import Envelope, Event
 from domain.social.comment import CommentAdded, CommentDeleted
@@ -21,18 +20,15 @@ from domain.social.post import (
     PostPublished,
     Status,
 )
-from projections import Changes, Listing, count, key, moment, ref, table, text
+from projections import Changes, Listing, count, document, key, moment, ref, table, text
 from projections.social.profile import profiles
-
-# PostgreSQL compares jsonb, not json, and a rebuild is compared.
-Media = JSON().with_variant(JSONB(), "postgresql")
 
 posts = table(
     "posts",
     key(),
     ref("author_id", index=True),
     text("text"),
-    Column("media", Media, nullable=False),
+    document("media"),
     text("visibility"),
     text("status"),
     count("likes"),
@@ -51,7 +47,7 @@ revisions = table(
     Column("revision", BigInteger, primary_key=True),
     ref("author_id"),
     text("text"),
-    Column("media", Media, nullable=False),
+    document("media"),
     text("visibility"),
     text("status"),
     moment("written_at"),

@@ -1,0 +1,1 @@
+"""A context that exists in the tests only: small, and with every kind of part."""
