@@ -9,7 +9,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-14s %s\n", $$1, $$2}'
 
 run: $(INSTALLED) ## start the whole system in one process on a SQLite file
-	@.venv/bin/aorist serve
+	@.venv/bin/aorist serve --development
 
 test: check services ## run every check and every test, PostgreSQL included
 	@set -a && . ./.services/env && unset AORIST_DATABASE_URL && .venv/bin/python -m pytest

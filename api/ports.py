@@ -5,12 +5,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
-from sqlalchemy import Select
 
 from commands import Caller
 from infra.dispatch import MAX_KEY, Answer, Meta
 from infra.system import System
-from projections import Detail, Listing
+from projections import Detail, Listing, One
 
 ACTOR, ROLES, REASON = "Aorist-Actor", "Aorist-Roles", "Aorist-Reason"
 """Who calls, in development only: `Aorist-Actor: <user id or name>`, `Aorist-Roles: operator`."""
@@ -94,7 +93,7 @@ class Reader:
         self._limit = system_of(request).settings.page_limit
         self.viewer: UUID | None = by.user
 
-    async def one(self, query: Select[Any]) -> dict[str, Any]:
+    async def one(self, query: One) -> dict[str, Any]:
         """Return the one row; raises `NotFound`."""
         return await self._queries.one(query, self._after)
 

@@ -17,11 +17,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Header, Response
 from pydantic import BaseModel, ConfigDict, Field, create_model
-from sqlalchemy import Select
 
 from api.ports import AFTER, IF_MATCH, KEY, Dispatch, Page, Read
 from infra.dispatch import MAX_KEY, Answer
-from projections import Detail, Listing
+from projections import Detail, Listing, MinorUnits, One
 
 BASE = "/api/v1"
 PARAMETER = re.compile(r"{(\w+)}")
@@ -188,7 +187,7 @@ def _body(
     )
 
 
-def _model(name: str, example: Select[Any] | Listing | Detail) -> type[BaseModel]:
+def _model(name: str, example: One | Listing | Detail) -> type[BaseModel]:
     if isinstance(example, Listing):
         page: dict[str, Any] = {
             "items": (list[_row_model(f"{name}Item", example.select)], ...),  # type: ignore[misc]
@@ -204,7 +203,7 @@ def _model(name: str, example: Select[Any] | Listing | Detail) -> type[BaseModel
     return _row_model(name, example)
 
 
-def _row_model(name: str, query: Select[Any]) -> type[BaseModel]:
+def _row_model(name: str, query: One) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     for column in query.selected_columns:
         nullable = getattr(column, "nullable", True)
@@ -213,7 +212,7 @@ def _row_model(name: str, query: Select[Any]) -> type[BaseModel]:
 
 
 def _type(column: Any) -> Any:
-    if getattr(column, "info", {}).get("money"):
+    if isinstance(column.type, MinorUnits):
         return MoneyShown
     try:
         found = column.type.python_type

@@ -15,7 +15,7 @@ from sqlalchemy.sql.visitors import iterate
 from domain import Invalid, NotFound
 from infra.database import Database
 from infra.readers import Reader, positions_of
-from projections import Detail, Listing
+from projections import Detail, Listing, MinorUnits
 
 MAX_DETAIL = 1_000
 """Rows in one list of a `Detail`."""
@@ -135,7 +135,7 @@ def presented(row: Mapping[str, Any], query: Select[Any]) -> Row:
     """Return a row as it is shown: amounts of money with their currency."""
     shown = dict(row)
     for column in query.selected_columns:
-        if getattr(column, "info", {}).get("money") and shown.get(column.name) is not None:
+        if isinstance(column.type, MinorUnits) and shown.get(column.name) is not None:
             shown[column.name] = {"amount": row[column.name], "currency": row["currency"]}
     return shown
 

@@ -39,6 +39,8 @@ from sqlalchemy.schema import SchemaItem
 metadata = MetaData()
 """All read-model tables; a table's schema is its context (a name prefix in SQLite)."""
 
+One = Select[Any]
+"""What a query function answers for one row, or not found."""
 Key = Any
 """The primary key of a row: one value, or a tuple in the order of the key's columns."""
 
@@ -105,6 +107,20 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class MinorUnits(TypeDecorator[int]):
+    """An amount in minor units of the currency in the column `currency` beside it.
+
+    The API shows it as `{"amount": …, "currency": …}`; sums of amounts are amounts.
+    """
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
+        """Return an int: PostgreSQL's sums of big integers are numerics."""
+        return None if value is None else int(value)
+
+
 def table(name: str, *items: SchemaItem) -> Table:
     """Declare a table of the projection module that calls this.
 
@@ -136,11 +152,8 @@ def count(name: str) -> Column[int]:
 
 
 def money(name: str) -> Column[int]:
-    """An amount in minor units of the currency in the row's column `currency`.
-
-    The API shows it as `{"amount": …, "currency": …}`.
-    """
-    return Column(name, BigInteger, nullable=False, default=0, info={"money": True})
+    """A column of `MinorUnits`."""
+    return Column(name, MinorUnits, nullable=False, default=0)
 
 
 def document(name: str) -> Column[Any]:

@@ -11,7 +11,7 @@ from sqlalchemy import (
     Index,
     Select,
     and_,
-    cast,
+    false,
     func,
     select,
     true,
@@ -94,22 +94,15 @@ def totals(
     """Balance before `since`, sums of what came and went until `until`, and balance then."""
     first = lines.alias("opening_line")
     within = and_(lines.c.account_id == account_id, _between(since, until))
-    opening = _last_balance(account_id, lines.c.posted_at < since) if since else 0
-    found = (
-        select(
-            first.c.account_id,
-            first.c.currency,
-            func.coalesce(opening, 0).label("opening"),
-            _sum(within, lines.c.amount > 0).label("credits"),
-            _sum(within, lines.c.amount < 0).label("debits"),
-            func.coalesce(_last_balance(account_id, _between(None, until)), 0).label("closing"),
-        )
-        .where(first.c.account_id == account_id, first.c.kind == OPENING)
-        .subquery()
-    )
-    for name in ("opening", "credits", "debits", "closing"):
-        found.c[name].info["money"] = True
-    return select(found)
+    opening = _last_balance(account_id, lines.c.posted_at < since if since else false())
+    return select(
+        first.c.account_id,
+        first.c.currency,
+        func.coalesce(opening, 0).label("opening"),
+        _sum(within, lines.c.amount > 0).label("credits"),
+        _sum(within, lines.c.amount < 0).label("debits"),
+        func.coalesce(_last_balance(account_id, _between(None, until)), 0).label("closing"),
+    ).where(first.c.account_id == account_id, first.c.kind == OPENING)
 
 
 def balance(account_id: UUID, at: datetime | None = None) -> Select[Any]:
@@ -139,5 +132,5 @@ def _last_balance(account_id: UUID, then: ColumnElement[bool]) -> Any:
 
 
 def _sum(*conditions: ColumnElement[bool]) -> Any:
-    total = cast(func.coalesce(func.sum(lines.c.amount), 0), BigInteger)
+    total = func.coalesce(func.sum(lines.c.amount), 0)
     return select(total).where(*conditions).scalar_subquery()
