@@ -33,7 +33,9 @@ class SimulatedAcquirer:
     | `tok_capture_timeout` | approves, then never answers the capture |
     | `tok_capture_slow` | approves, then answers the capture when asked again |
     | `tok_void_slow` | approves, then answers the void when asked again |
+    | `tok_void_timeout` | approves, then never answers the void |
     | `tok_refund_decline` | takes the money, then declines every refund |
+    | `tok_refund_timeout` | takes the money, then never answers a refund |
     | `tok_refund_slow` | takes the money, then answers a refund when asked again |
     | any other | approves everything |
     """
@@ -85,9 +87,13 @@ class SimulatedAcquirer:
     async def void(self, reference: str) -> Answer:
         """Undo the authorisation; from now on it holds nothing."""
         card = self._card(reference)
-        if card.token == "tok_void_slow" and not card.again("void"):  # noqa: S105
-            return UNKNOWN
+        again = card.again("void")
         card.voided = True
+        match card.token:
+            case "tok_void_timeout":
+                return UNKNOWN
+            case "tok_void_slow" if not again:
+                return UNKNOWN
         return APPROVED
 
     async def refund(self, reference: str, refund_reference: str, amount: Money) -> Answer:
@@ -97,6 +103,8 @@ class SimulatedAcquirer:
         match card.token:
             case "tok_refund_decline":
                 return Answer(Outcome.DECLINED, "refund_declined")
+            case "tok_refund_timeout":
+                return UNKNOWN
             case "tok_refund_slow" if not again:
                 return UNKNOWN
         return APPROVED
