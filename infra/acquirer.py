@@ -29,77 +29,56 @@ class SimulatedAcquirer:
     | `tok_late_decline` | the same, and declines |
     | `tok_twice` | approves, and says so again later |
     | `tok_slow` | does not answer the first time, approves when asked again |
-    | `tok_capture_decline` | approves, then declines the capture |
-    | `tok_capture_timeout` | approves, then never answers the capture |
-    | `tok_capture_slow` | approves, then answers the capture when asked again |
-    | `tok_void_slow` | approves, then answers the void when asked again |
-    | `tok_refund_decline` | takes the money, then declines every refund |
-    | `tok_refund_slow` | takes the money, then answers a refund when asked again |
+    | `tok_capture_decline`, `tok_capture_timeout`, `tok_capture_slow` | so for the capture |
+    | `tok_void_timeout`, `tok_void_slow` | so for the void |
+    | `tok_refund_decline`, `tok_refund_timeout`, `tok_refund_slow` | so for refunds |
     | any other | approves everything |
+
+    Tokens are joined by `+`: `tok_late+tok_void_slow`.
     """
 
     def __init__(self) -> None:
         self.late: deque[SettleAuthorisation] = deque()
         """Answers that are due by themselves, oldest first."""
         self.deliver: Deliver | None = None
-        """Takes a late answer as a command; set by wiring."""
+        """Takes a late answer as a command, with the acquirer as the actor; set by wiring."""
         self._cards: OrderedDict[str, _Card] = OrderedDict()
 
     async def authorise(self, reference: str, card_token: str, amount: Money) -> Answer:
         """Hold `amount`, or not, as the token says."""
         card = self._card(reference)
-        card.token = card_token
+        card.tokens = frozenset(card_token.split("+"))
         again = card.again("authorise")
         if card.voided:
             return Answer(Outcome.DECLINED, "voided")
-        match card_token:
-            case "tok_decline":
-                return Answer(Outcome.DECLINED, "card_declined")
-            case "tok_timeout":
-                return UNKNOWN
-            case "tok_late" | "tok_late_decline":
-                if not again:
-                    self._due(reference, card_token == "tok_late", amount)  # noqa: S105
-                return UNKNOWN
-            case "tok_slow" if not again:
-                return UNKNOWN
-            case "tok_twice" if not again:
-                self._due(reference, True, amount)
+        if "tok_decline" in card.tokens:
+            return Answer(Outcome.DECLINED, "card_declined")
+        if card.tokens & {"tok_late", "tok_late_decline"}:
+            if not again:
+                self._due(reference, "tok_late" in card.tokens, amount)
+            return UNKNOWN
+        if "tok_timeout" in card.tokens or ("tok_slow" in card.tokens and not again):
+            return UNKNOWN
+        if "tok_twice" in card.tokens and not again:
+            self._due(reference, True, amount)
         return APPROVED
 
     async def capture(self, reference: str, amount: Money) -> Answer:
         """Take `amount` of the authorisation."""
         card = self._card(reference)
-        again = card.again("capture")
         if card.voided:
             return Answer(Outcome.DECLINED, "voided")
-        match card.token:
-            case "tok_capture_decline":
-                return Answer(Outcome.DECLINED, "capture_declined")
-            case "tok_capture_timeout":
-                return UNKNOWN
-            case "tok_capture_slow" if not again:
-                return UNKNOWN
-        return APPROVED
+        return card.answer("capture")
 
     async def void(self, reference: str) -> Answer:
-        """Undo the authorisation; from now on it holds nothing."""
+        """Undo the authorisation; from now on it holds nothing, whether the answer comes or not."""
         card = self._card(reference)
-        if card.token == "tok_void_slow" and not card.again("void"):  # noqa: S105
-            return UNKNOWN
         card.voided = True
-        return APPROVED
+        return card.answer("void")
 
     async def refund(self, reference: str, refund_reference: str, amount: Money) -> Answer:
         """Send `amount` back."""
-        card = self._card(reference)
-        again = card.again(f"refund {refund_reference}")
-        match card.token:
-            case "tok_refund_decline":
-                return Answer(Outcome.DECLINED, "refund_declined")
-            case "tok_refund_slow" if not again:
-                return UNKNOWN
-        return APPROVED
+        return self._card(reference).answer("refund", refund_reference)
 
     async def deliver_late(self) -> None:
         """Give the answers that are due to `deliver`. One that it could not take stays due; one
@@ -140,12 +119,20 @@ class SimulatedAcquirer:
 class _Card:
     """What is remembered of one authorisation. One from before a restart behaves well."""
 
-    token: str = ""
+    tokens: frozenset[str] = frozenset()
     voided: bool = False
     asked: set[str] = field(default_factory=set)
 
-    def again(self, what: str) -> bool:
+    def again(self, question: str) -> bool:
         """Note a question; return whether it was asked before."""
-        before = what in self.asked
-        self.asked.add(what)
+        before = question in self.asked
+        self.asked.add(question)
         return before
+
+    def answer(self, what: str, which: str = "") -> Answer:
+        """Answer a capture, a void or a refund as the tokens say."""
+        again = self.again(f"{what} {which}")
+        if f"tok_{what}_decline" in self.tokens:
+            return Answer(Outcome.DECLINED, f"{what}_declined")
+        slow = f"tok_{what}_slow" in self.tokens and not again
+        return UNKNOWN if slow or f"tok_{what}_timeout" in self.tokens else APPROVED

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from commands import (
+    Caller,
     Clock,
     Ids,
     Log,
@@ -21,6 +22,7 @@ from commands import (
 from domain.commerce.basket import MAX_LINES, Item
 from domain.commerce.gateway import PaymentMethod
 from domain.commerce.order import RESERVATION_TTL, Address, Order
+from domain.commerce.process import require_process
 from domain.commerce.product import Product
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), Field(examples=["DE"])]
@@ -188,40 +190,46 @@ async def cancel_line(c: CancelLine, log: Log, ids: Ids) -> Receipt:
 
 
 @handles(NoteReserved)
-async def note_reserved(c: NoteReserved, log: Log) -> Receipt:
+async def note_reserved(c: NoteReserved, log: Log, by: Caller) -> Receipt:
     """Note it."""
+    require_process(by.actor)
     return await log.change(Order, c.order_id, lambda order: order.note_reserved(c.product_id))
 
 
 @handles(NoteCommitted)
-async def note_committed(c: NoteCommitted, log: Log) -> Receipt:
+async def note_committed(c: NoteCommitted, log: Log, by: Caller) -> Receipt:
     """Note it."""
+    require_process(by.actor)
     return await log.change(Order, c.order_id, lambda order: order.note_committed(c.product_id))
 
 
 @handles(NoteStockRefused)
-async def note_stock_refused(c: NoteStockRefused, log: Log) -> Receipt:
+async def note_stock_refused(c: NoteStockRefused, log: Log, by: Caller) -> Receipt:
     """Note it."""
+    require_process(by.actor)
     return await log.change(
         Order, c.order_id, lambda order: order.note_refused(c.product_id, c.reason)
     )
 
 
 @handles(MarkPaid)
-async def mark_paid(c: MarkPaid, log: Log) -> Receipt:
+async def mark_paid(c: MarkPaid, log: Log, by: Caller) -> Receipt:
     """Note it."""
+    require_process(by.actor)
     return await log.change(Order, c.order_id, lambda order: order.pay(c.amount))
 
 
 @handles(FailOrder)
-async def fail_order(c: FailOrder, log: Log) -> Receipt:
+async def fail_order(c: FailOrder, log: Log, by: Caller) -> Receipt:
     """Give it up."""
+    require_process(by.actor)
     return await log.change(Order, c.order_id, lambda order: order.fail(c.reason))
 
 
 @handles(NoteDelivered)
-async def note_delivered(c: NoteDelivered, log: Log) -> Receipt:
+async def note_delivered(c: NoteDelivered, log: Log, by: Caller) -> Receipt:
     """Note it."""
+    require_process(by.actor)
     return await log.change(Order, c.order_id, lambda order: order.note_delivered(c.shipment_id))
 
 

@@ -3,10 +3,11 @@
 from typing import Literal, Protocol
 from uuid import UUID
 
-from commands import Currency, Log, Name, Positive, Receipt, Text, command, handles
+from commands import Caller, Currency, Log, Name, Positive, Receipt, Text, command, handles
 from domain import Money
 from domain.commerce.gateway import Answer, Outcome, PaymentMethod
 from domain.commerce.payment import Payment, Status
+from domain.commerce.process import require_acquirer, require_process
 
 
 class Gateway(Protocol):
@@ -131,8 +132,9 @@ class VoidCard:
 
 
 @handles(RequestPayment)
-async def request_payment(c: RequestPayment, log: Log) -> Receipt:
+async def request_payment(c: RequestPayment, log: Log, by: Caller) -> Receipt:
     """Request it under a reference that is its own id."""
+    require_process(by.actor)
     method = PaymentMethod(
         kind=c.method,
         card_token=c.card_token,
@@ -148,8 +150,9 @@ async def request_payment(c: RequestPayment, log: Log) -> Receipt:
 
 
 @handles(AuthoriseCard)
-async def authorise_card(c: AuthoriseCard, log: Log, gateway: Gateway) -> Receipt:
+async def authorise_card(c: AuthoriseCard, log: Log, gateway: Gateway, by: Caller) -> Receipt:
     """Ask the acquirer and note what it says; nothing is asked that is not wanted."""
+    require_process(by.actor)
     payment = await log.load(Payment, c.payment_id)
     if payment.status is not Status.REQUESTED or not payment.method.is_card:
         return await log.change(Payment, c.payment_id, lambda _payment: [])
@@ -159,16 +162,18 @@ async def authorise_card(c: AuthoriseCard, log: Log, gateway: Gateway) -> Receip
 
 
 @handles(GiveUpAuthorisation)
-async def give_up_authorisation(c: GiveUpAuthorisation, log: Log) -> Receipt:
+async def give_up_authorisation(c: GiveUpAuthorisation, log: Log, by: Caller) -> Receipt:
     """Give up."""
+    require_process(by.actor)
     return await log.change(
         Payment, c.payment_id, lambda payment: payment.give_up_authorisation("no_answer")
     )
 
 
 @handles(SettleAuthorisation)
-async def settle_authorisation(c: SettleAuthorisation, log: Log) -> Receipt:
+async def settle_authorisation(c: SettleAuthorisation, log: Log, by: Caller) -> Receipt:
     """Note it, when it fits what was asked."""
+    require_acquirer(by.actor)
     amount = Money(c.amount, c.currency)
     return await log.change(
         Payment,
@@ -178,20 +183,23 @@ async def settle_authorisation(c: SettleAuthorisation, log: Log) -> Receipt:
 
 
 @handles(LapseAuthorisation)
-async def lapse_authorisation(c: LapseAuthorisation, log: Log) -> Receipt:
+async def lapse_authorisation(c: LapseAuthorisation, log: Log, by: Caller) -> Receipt:
     """Note it."""
+    require_process(by.actor)
     return await log.change(Payment, c.payment_id, lambda payment: payment.lapse(c.reason))
 
 
 @handles(CapturePayment)
-async def capture_payment(c: CapturePayment, log: Log) -> Receipt:
+async def capture_payment(c: CapturePayment, log: Log, by: Caller) -> Receipt:
     """Begin to capture; who captures depends on the method."""
+    require_process(by.actor)
     return await log.change(Payment, c.payment_id, lambda payment: payment.capture(c.amount))
 
 
 @handles(CaptureCard)
-async def capture_card(c: CaptureCard, log: Log, gateway: Gateway) -> Receipt:
+async def capture_card(c: CaptureCard, log: Log, gateway: Gateway, by: Caller) -> Receipt:
     """Ask the acquirer and note what it says."""
+    require_process(by.actor)
     payment = await log.load(Payment, c.payment_id)
     if payment.status is not Status.CAPTURING or not payment.method.is_card:
         return await log.change(Payment, c.payment_id, lambda _payment: [])
@@ -201,22 +209,25 @@ async def capture_card(c: CaptureCard, log: Log, gateway: Gateway) -> Receipt:
 
 
 @handles(GiveUpCapture)
-async def give_up_capture(c: GiveUpCapture, log: Log) -> Receipt:
+async def give_up_capture(c: GiveUpCapture, log: Log, by: Caller) -> Receipt:
     """Give up."""
+    require_process(by.actor)
     answer = Answer(Outcome.DECLINED, "no_answer")
     return await log.change(Payment, c.payment_id, lambda payment: payment.note_capture(answer))
 
 
 @handles(SettleCapture)
-async def settle_capture(c: SettleCapture, log: Log) -> Receipt:
+async def settle_capture(c: SettleCapture, log: Log, by: Caller) -> Receipt:
     """Note it."""
+    require_process(by.actor)
     answer = Answer(Outcome.APPROVED if c.approved else Outcome.DECLINED, c.reason)
     return await log.change(Payment, c.payment_id, lambda payment: payment.note_capture(answer))
 
 
 @handles(ReversePayment)
-async def reverse_payment(c: ReversePayment, log: Log) -> Receipt:
+async def reverse_payment(c: ReversePayment, log: Log, by: Caller) -> Receipt:
     """Begin to undo it."""
+    require_process(by.actor)
     return await log.change(Payment, c.payment_id, lambda payment: payment.reverse(c.reason))
 
 

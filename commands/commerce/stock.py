@@ -6,7 +6,19 @@ from uuid import UUID
 
 from pydantic import Field, Strict
 
-from commands import MAX_QUANTITY, Clock, Ids, Log, Name, Quantity, Receipt, command, handles
+from commands import (
+    MAX_QUANTITY,
+    Caller,
+    Clock,
+    Ids,
+    Log,
+    Name,
+    Quantity,
+    Receipt,
+    command,
+    handles,
+)
+from domain.commerce.process import require_process
 from domain.commerce.product import Product
 from domain.commerce.stock import Stock, stock_id
 
@@ -93,8 +105,9 @@ async def adjust_stock(c: AdjustStock, log: Log, ids: Ids, clock: Clock) -> Rece
 
 
 @handles(ReserveStock)
-async def reserve_stock(c: ReserveStock, log: Log, clock: Clock) -> Receipt:
+async def reserve_stock(c: ReserveStock, log: Log, clock: Clock, by: Caller) -> Receipt:
     """Reserve, as of now."""
+    require_process(by.actor)
     return await log.change(
         Stock,
         stock_id(c.product_id),
@@ -105,8 +118,9 @@ async def reserve_stock(c: ReserveStock, log: Log, clock: Clock) -> Receipt:
 
 
 @handles(CommitReservation)
-async def commit_reservation(c: CommitReservation, log: Log, clock: Clock) -> Receipt:
+async def commit_reservation(c: CommitReservation, log: Log, clock: Clock, by: Caller) -> Receipt:
     """Commit, as of now."""
+    require_process(by.actor)
     return await log.change(
         Stock,
         stock_id(c.product_id),
@@ -115,8 +129,9 @@ async def commit_reservation(c: CommitReservation, log: Log, clock: Clock) -> Re
 
 
 @handles(ReleaseStock)
-async def release_stock(c: ReleaseStock, log: Log) -> Receipt:
+async def release_stock(c: ReleaseStock, log: Log, by: Caller) -> Receipt:
     """Release."""
+    require_process(by.actor)
     return await log.change(
         Stock,
         stock_id(c.product_id),
@@ -125,8 +140,9 @@ async def release_stock(c: ReleaseStock, log: Log) -> Receipt:
 
 
 @handles(ShipStock)
-async def ship_stock(c: ShipStock, log: Log) -> Receipt:
+async def ship_stock(c: ShipStock, log: Log, by: Caller) -> Receipt:
     """Ship."""
+    require_process(by.actor)
     return await log.change(
         Stock,
         stock_id(c.product_id),

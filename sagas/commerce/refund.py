@@ -8,6 +8,7 @@ from commands.banking.transfer import RequestTransfer
 from commands.commerce.refund import RefundCard, SettleRefund
 from domain import Envelope, Event
 from domain.banking.transfer import TransferCompleted, TransferFailed
+from domain.commerce.gateway import PaymentMethod
 from domain.commerce.refund import (
     PaymentRefunded,
     Refund,
@@ -39,11 +40,16 @@ def react(id: UUID, fact: Event, refund: Refund) -> Iterable[Step]:
     match fact:
         case RefundOpened() if refund.method.is_card:
             yield RefundCard(payment_id=payment, refund_id=id)
-        case RefundOpened(amount=amount, method=method):
+        case RefundOpened(
+            amount=amount,
+            method=PaymentMethod(
+                account_id=UUID() as buyer, merchant_account_id=UUID() as merchant
+            ),
+        ):
             yield RequestTransfer(
                 transfer_id=id,
-                source=method.merchant_account_id,
-                target=method.account_id,
+                source=merchant,
+                target=buyer,
                 amount=amount.amount,
                 currency=amount.currency,
                 reference=f"refund of order {refund.order_id}",

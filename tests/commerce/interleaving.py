@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, get_type_hints
 from uuid import UUID, uuid5
 
-from commands import Change, Clock, Ids, Log, Receipt
+from commands import Caller, Change, Clock, Ids, Log, Receipt
 from commands.commerce import order as order_commands
 from commands.commerce import payment as payment_commands
 from commands.commerce import refund as refund_commands
@@ -45,6 +45,7 @@ SAGAS: dict[str, Saga] = {
     "refund": refund_saga.react,
 }
 MAX_STEPS = 20_000
+PROCESS = Caller(actor="saga:test")
 Choose = Callable[[int], int]
 """Picks one of so many things."""
 
@@ -244,7 +245,13 @@ class World:
 
     async def _dispatch(self, command: object) -> None:
         handler = HANDLERS[type(command)]
-        ports = {Log: _Session(self), Clock: self, Ids: self, Gateway: self.acquirer}
+        ports = {
+            Log: _Session(self),
+            Caller: PROCESS,
+            Clock: self,
+            Ids: self,
+            Gateway: self.acquirer,
+        }
         named = {name: ports[port] for name, port in PORTS[handler].items()}
         try:
             await handler(command, **named)
