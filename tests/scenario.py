@@ -1,11 +1,14 @@
 """Given, when, then: facts through the real handlers, sagas and projections."""
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeVar
 from uuid import UUID, uuid4
 
+import psycopg
 from sqlalchemy import Select
 
 from commands import Caller
@@ -140,6 +143,16 @@ class Scenario:
             assert following is None, "more rows than a scenario expects"
             return rows
         return self.run(self.system.queries.all(query, MAX_ROWS))
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement on the store by other means than the system's own; returns the rows."""
+        database = next(iter(self.system.databases.values()))
+        if database.is_sqlite:
+            with closing(sqlite3.connect(database.path, timeout=10)) as connection, connection:
+                return connection.execute(statement).fetchall()
+        with psycopg.connect(database.conninfo, autocommit=True) as server:
+            cursor = server.execute(statement)
+            return cursor.fetchall() if cursor.description else []
 
     def _heads(self) -> dict[str, int]:
         return {context: self.run(log.store.head()) for context, log in self.system.logs.items()}
