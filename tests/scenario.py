@@ -16,6 +16,7 @@ from commands.commerce.payment import Gateway
 from domain import Envelope, Event, Refused, State
 from infra.acquirer import SimulatedAcquirer
 from infra.discovery import Features
+from infra.dispatch import Answer, Meta
 from infra.log.port import Append, Origin, Write
 from infra.settings import Settings
 from infra.streams import fold
@@ -88,6 +89,17 @@ class Scenario:
             except Refused as refusal:
                 self.refusals.append(refusal)
         return self.settle()
+
+    def send(
+        self, command: object, by: Caller = TELLER, to: System | None = None, **meta: Any
+    ) -> Answer:
+        """Dispatch one command, by another system if one is named; readers are left alone."""
+        return self.run((to or self.system).dispatch(command, by, Meta(**meta)))
+
+    def head(self) -> int:
+        """Return the position of the context's last fact."""
+        assert self._context is not None, "a world has a head for each of its contexts"
+        return self.run(self.system.logs[self._context].store.head())
 
     def after(self, passed: timedelta) -> Self:
         """Move the clock; what is due by then fires, and everything comes to rest."""

@@ -5,7 +5,14 @@ from typing import Any, get_type_hints
 from infra.discovery import Features, Handling, Projecting, Running
 from tests.probe import job, process, rows
 
-HANDLERS: tuple[Any, ...] = (job.start_job, job.push_job, job.push_both, job.end_job, job.keep_note)
+HANDLERS: tuple[Any, ...] = (
+    job.start_job,
+    job.push_job,
+    job.push_both,
+    job.count_job,
+    job.end_job,
+    job.keep_note,
+)
 FACTS = (job.JobStarted, job.JobPushed, job.JobEnded, job.NoteKept)
 
 
