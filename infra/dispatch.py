@@ -11,12 +11,12 @@ import msgspec
 import structlog
 
 from commands import Caller, Ids, Log, Receipt
-from domain import Refused
+from domain import Invalid, Refused
 from infra.discovery import Features, Handling, ports_of
 from infra.log.codec import Codec
 from infra.log.group import GroupCommit
 from infra.log.port import LogError, Origin, Store, Stored, refused_again
-from infra.session import AnsweredBefore, Moved, Session, receipt_of
+from infra.session import AnsweredBefore, Moved, Session, VersionMoved, receipt_of
 from infra.streams import Streams
 
 MAX_DECISIONS = 20
@@ -29,6 +29,10 @@ log = structlog.get_logger("aorist.command")
 
 class KeyReused(Exception):
     """The idempotency key was used for another command; the first one's answer stands."""
+
+
+class BadKey(Invalid, code="bad_key"):
+    """The idempotency key is empty or too long."""
 
 
 class InFlight(Exception):
@@ -161,6 +165,12 @@ class Dispatcher:
                 continue
             except AnsweredBefore as before:
                 return self._again(before.stored, origin)
+            except VersionMoved:
+                # It may have moved by this very command, whose answer was lost.
+                stored = await context.store.find(origin.actor, origin.command, origin.key)
+                if stored is None:
+                    raise
+                return self._again(stored, origin)
         raise Contended(
             f"{origin.command} was overtaken {MAX_DECISIONS} times by other writers; "
             "send it again with the same key"
@@ -178,6 +188,8 @@ class Dispatcher:
         return Answer(receipt_of(stored), replayed=True)
 
     def _origin(self, handling: Handling, command: object, by: Caller, meta: Meta) -> Origin:
+        if meta.key is not None and not 0 < len(meta.key) <= MAX_KEY:
+            raise BadKey(f"an idempotency key has 1 to {MAX_KEY} characters, not {len(meta.key)}")
         command_id = meta.command_id or self._ids.new()
         return Origin(
             command_id=command_id,

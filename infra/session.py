@@ -9,7 +9,7 @@ from domain import Event, Refused, State
 from infra.log.codec import Codec
 from infra.log.group import GroupCommit, Pending
 from infra.log.port import Accepted, Append, Origin, Repeated, Stored, Write, refusal_of
-from infra.streams import Cached, Streams
+from infra.streams import Cached, IdTaken, Streams
 
 S = TypeVar("S", bound=State)
 
@@ -57,12 +57,17 @@ class Session:
         self._codec = codec
         self._expected = expected
         self._seen: dict[UUID, Cached] = {}
+        self._loaded: set[UUID] = set()
+        """What the handler itself has looked at, before it decided."""
         self._committed = False
 
     async def load(self, state: type[S], id: UUID) -> S:
         """Return the state of one aggregate; the initial state when it has no facts."""
-        entry = await self._streams.get(state, id)
-        self._seen[id] = entry
+        before = self._seen.get(id)
+        entry = await self._get(state, id)
+        if before is not None and before.version != entry.version:
+            raise Moved  # the handler has drawn conclusions from the older one
+        self._loaded.add(id)
         return entry.state  # type: ignore[return-value]
 
     async def change(
@@ -75,11 +80,14 @@ class Session:
         """Change several streams in one append, all or nothing."""
         if self._committed:
             raise RuntimeError("a command commits once: use change_all for several streams")
+        loaded = {id: self._seen[id].version for id in self._loaded}
         for change in changes:
-            await self.load(change.state, change.id)
+            await self._get(change.state, change.id)
         await self._refresh_unexpected(changes[0])
         # From here to the submit nothing awaits, so nobody decides in between.
         entries = {c.id: self._newest(c) for c in changes}
+        if any(entry.version != loaded.get(id, entry.version) for id, entry in entries.items()):
+            raise Moved
         self._seen.update(entries)
         states = {id: entry.state for id, entry in entries.items()}
         facts: dict[UUID, list[Event]] = {change.id: [] for change in changes}
@@ -101,10 +109,21 @@ class Session:
         pending = self._submit(self._append({}, refusal))
         return await self._decided(pending)
 
+    async def _get(self, state: type[State], id: UUID) -> Cached:
+        try:
+            entry = await self._streams.get(state, id)
+        except IdTaken:
+            holder = self._streams.known(id)
+            if holder is not None:
+                self._seen[id] = holder  # it may be on its way only, and fail
+            raise
+        self._seen[id] = entry
+        return entry
+
     async def _refresh_unexpected(self, change: Change[Any]) -> None:
         if self._expected is not None and self._newest(change).version != self._expected:
             self._streams.drop(change.id)  # another process may have written
-            await self.load(change.state, change.id)
+            await self._get(change.state, change.id)
 
     def _require_expected(self, id: UUID) -> None:
         version = self._seen[id].version

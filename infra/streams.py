@@ -39,7 +39,7 @@ class Streams:
         self._codec = codec
         self._capacity = capacity
         self._entries: OrderedDict[UUID, Cached] = OrderedDict()
-        self._loading: dict[UUID, asyncio.Future[Cached]] = {}
+        self._loading: dict[tuple[type[State], UUID], asyncio.Future[Cached]] = {}
 
     async def get(self, state: type[State], id: UUID) -> Cached:
         """Return the stream's newest state. Raises `IdTaken` when it is of another kind."""
@@ -53,6 +53,10 @@ class Streams:
                 return Cached(state(), 0)
             raise _taken(id, type(entry.state).KIND, state.KIND)
         return entry
+
+    def known(self, id: UUID) -> Cached | None:
+        """Return the entry without waiting, of whatever kind; None when there is none."""
+        return self._entries.get(id)
 
     def newest(self, state: type[State], id: UUID) -> Cached | None:
         """Return the entry without waiting; None when there is none of this kind."""
@@ -72,11 +76,12 @@ class Streams:
 
     async def _load(self, state: type[State], id: UUID) -> Cached:
         # Commands that miss together read once. Whoever decided meanwhile has the newer entry.
-        loading = self._loading.get(id)
+        wanted = (state, id)
+        loading = self._loading.get(wanted)
         if loading is None:
             loading = asyncio.ensure_future(self._read(state, id))
-            self._loading[id] = loading
-            loading.add_done_callback(lambda _: self._loading.pop(id, None))
+            self._loading[wanted] = loading
+            loading.add_done_callback(lambda _: self._loading.pop(wanted, None))
         read = await asyncio.shield(loading)
         entry = self._entries.get(id)
         if entry is None:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from infra.settings import Settings
+from infra.system import System
+from infra.wiring import open_system
 from tests.probe.features import FEATURES
 from tests.scenario import Scenario
 from tests.source import CONTEXTS
@@ -58,3 +60,11 @@ def world(settings: Settings) -> Iterator[Scenario]:
 def probe(settings: Settings) -> Iterator[Scenario]:
     """A context that exists in the tests only, for what holds in every context."""
     yield from _closing(Scenario(settings, "probe", features=FEATURES))
+
+
+@pytest.fixture
+def other(probe: Scenario, settings: Settings) -> Iterator[System]:
+    """A second system on the store of `probe`: another process, as far as the store can tell."""
+    system = probe.run(open_system(settings, features=FEATURES))
+    yield system
+    probe.run(system.close())

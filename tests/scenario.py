@@ -1,11 +1,14 @@
 """Given, when, then: facts through the real handlers, sagas and projections."""
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeVar
 from uuid import UUID, uuid4
 
+import psycopg
 from sqlalchemy import Select
 
 from commands import Caller
@@ -13,6 +16,7 @@ from commands.commerce.payment import Gateway
 from domain import Envelope, Event, Refused, State
 from infra.acquirer import SimulatedAcquirer
 from infra.discovery import Features
+from infra.dispatch import Answer, Meta
 from infra.log.port import Append, Origin, Write
 from infra.settings import Settings
 from infra.streams import fold
@@ -86,6 +90,17 @@ class Scenario:
                 self.refusals.append(refusal)
         return self.settle()
 
+    def send(
+        self, command: object, by: Caller = TELLER, to: System | None = None, **meta: Any
+    ) -> Answer:
+        """Dispatch one command, by another system if one is named; readers are left alone."""
+        return self.run((to or self.system).dispatch(command, by, Meta(**meta)))
+
+    def head(self) -> int:
+        """Return the position of the context's last fact."""
+        assert self._context is not None, "a world has a head for each of its contexts"
+        return self.run(self.system.logs[self._context].store.head())
+
     def after(self, passed: timedelta) -> Self:
         """Move the clock; what is due by then fires, and everything comes to rest."""
         self._before = self._heads()
@@ -140,6 +155,16 @@ class Scenario:
             assert following is None, "more rows than a scenario expects"
             return rows
         return self.run(self.system.queries.all(query, MAX_ROWS))
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement on the store by other means than the system's own; returns the rows."""
+        database = next(iter(self.system.databases.values()))
+        if database.is_sqlite:
+            with closing(sqlite3.connect(database.path, timeout=10)) as connection, connection:
+                return connection.execute(statement).fetchall()
+        with psycopg.connect(database.conninfo, autocommit=True) as server:
+            cursor = server.execute(statement)
+            return cursor.fetchall() if cursor.description else []
 
     def _heads(self) -> dict[str, int]:
         return {context: self.run(log.store.head()) for context, log in self.system.logs.items()}

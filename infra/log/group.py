@@ -5,6 +5,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
+import structlog
+
 from infra.log.port import (
     Accepted,
     Append,
@@ -22,6 +24,8 @@ MAX_TRIES = 3
 """Times a batch is sent when the store gives no answer. Receipts make sending again safe."""
 RETRY_S = 0.05
 """Pause before the second try; doubled for the next."""
+
+log = structlog.get_logger("aorist.log")
 
 Observe = Callable[[int, float], None]
 """Called after each batch with its size and its seconds."""
@@ -97,13 +101,20 @@ class GroupCommit:
             started = time.perf_counter()
             try:
                 await self._commit(batch)
-            except BaseException as error:
+                self._observe(len(batch), time.perf_counter() - started)
+            except Exception as error:
                 # Whatever goes wrong here must reach every waiter: nobody hangs.
-                for pending in (*batch, *self._waiting):
-                    pending.settle(Unavailable(f"the append was broken off: {error!r}"))
+                log.exception("append broken off", context=self._store.context)
+                self._break_off(batch, error)
+            except BaseException as error:
+                self._break_off((*batch, *self._waiting), error)
                 self._waiting.clear()
                 raise
-            self._observe(len(batch), time.perf_counter() - started)
+
+    @staticmethod
+    def _break_off(batch: Iterable[Pending], error: BaseException) -> None:
+        for pending in batch:
+            pending.settle(Unavailable(f"the append was broken off by {type(error).__name__}"))
 
     async def _commit(self, batch: list[Pending]) -> None:
         todo = batch
@@ -119,7 +130,7 @@ class GroupCommit:
                 await self._commit(todo[:middle])
                 await self._commit(todo[middle:])
                 return
-            except Unavailable as error:
+            except LogError as error:
                 for pending in todo:
                     pending.settle(error)
                 return

@@ -40,13 +40,13 @@ RECEIPT_FILTERS = {
     "resource": "(stream = %(resource)s OR command_id IN"
     " (SELECT command_id FROM {context}.events WHERE stream = %(resource)s))",
 }
-REFUSED_VALUES = (errors.DataError, errors.IntegrityError, UnicodeEncodeError, OverflowError)
+REFUSED_VALUES = (errors.DataError, errors.IntegrityError, UnicodeError, OverflowError)
 # What the function takes, group by group; the names say which array is which.
 RECEIPT_ARRAYS = (
     "text[], text[], text[], uuid[], text[], uuid[], uuid[], text[], text[], text[], text[], "
     "uuid[], bigint[], bigint[], integer[], text[], text[], text[]"
 )
-CHECK_ARRAYS = "integer[], uuid[], bigint[]"
+CHECK_ARRAYS = "uuid[], bigint[]"
 READER_ARRAYS = "integer[], text[], bigint[]"
 FACT_ARRAYS = "integer[], uuid[], bigint[], text[], text[], bytea[]"
 APPEND = ", ".join(
@@ -88,15 +88,15 @@ class PostgresStore:
         cursor = await connection.execute(self._call, _arrays(batch), prepare=True)
         found = await cursor.fetchall()
         if found[0][0] == "accepted":
-            return batch.accepted(self.context, found[0][1], found[0][2])
-        stale = {
-            number - 1: Stale(_checked(batch, number - 1))
-            for outcome, number, _ in found
-            if outcome == "stale"
-        }
-        repeated = {}
+            return batch.accepted(self.context, found[0][1], found[0][2].astimezone(UTC))
+        stale, repeated = {}, {}
         for outcome, number, _ in found:
-            if outcome == "repeated":
+            if outcome == "stale":
+                check = batch.checks[number - 1]
+                stale[check.append] = Stale(check.stream)
+            elif outcome == "overtaken":
+                stale[number - 1] = Stale(None)
+            elif outcome == "repeated":
                 origin = batch.appends[number - 1].origin
                 stored = await self._find(connection, origin.actor, origin.command, origin.key)
                 if stored:
@@ -229,7 +229,6 @@ def _arrays(batch: Batch) -> list[list[Any]]:
         [r.code if r else None for r in refusals],
         [r.detail if r else None for r in refusals],
         [r.type if r else None for r in refusals],
-        [check.append + 1 for check in batch.checks],
         [check.stream for check in batch.checks],
         [check.expected for check in batch.checks],
         [number + 1 for number, _ in batch.tracked],
@@ -242,10 +241,6 @@ def _arrays(batch: Batch) -> list[list[Any]]:
         [row.fact.data.decode() if row.fact.is_json else None for row in batch.facts],
         [None if row.fact.is_json else row.fact.data for row in batch.facts],
     ]
-
-
-def _checked(batch: Batch, number: int) -> UUID | None:
-    return next((check.stream for check in batch.checks if check.append == number), None)
 
 
 def _top(upto: int | None) -> int:

@@ -1,7 +1,7 @@
 """The columns of the log's tables, and rows as values; SQLite's text forms are read back."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -92,4 +92,5 @@ def _id(value: str | UUID) -> UUID:
 
 
 def _time(value: str | datetime) -> datetime:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+    # PostgreSQL answers in the time zone of the server.
+    return datetime.fromisoformat(value) if isinstance(value, str) else value.astimezone(UTC)

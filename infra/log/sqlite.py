@@ -35,7 +35,7 @@ REFUSED_VALUES = (
     sqlite3.InterfaceError,
     sqlite3.ProgrammingError,
     OverflowError,
-    UnicodeEncodeError,
+    UnicodeError,
 )
 TAKEN = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 RECEIPT_FILTERS = {
@@ -164,8 +164,8 @@ class SQLiteStore:
         condition = "position > ? AND position <= ?"
         values: list[object] = [after, _top(upto)]
         if topics:
-            condition += f" AND ({' OR '.join(['topic GLOB ?'] * len(topics))})"
-            values += [t + "*" if t.endswith(".") else t for t in topics]
+            condition += f" AND ({' OR '.join(['topic >= ? AND topic < ?'] * len(topics))})"
+            values += [bound for topic in topics for bound in _range(topic)]
         return await self._events(condition + " ORDER BY position", values, limit)
 
     async def _events(
@@ -265,7 +265,7 @@ def _event_row(position: int, row: FactRow, origin: Origin, time: str) -> tuple[
         str(row.stream),
         row.version,
         row.fact.topic,
-        _text(row.fact),
+        _plain(_text(row.fact)),
         time,
         origin.actor,
         str(origin.command_id),
@@ -286,11 +286,20 @@ def _receipt_row(stored: Stored) -> tuple[object, ...]:
 
 def _plain(value: object) -> object:
     """SQLite keeps ids and times as text that a person can read and that sorts."""
+    if isinstance(value, str) and "\0" in value:
+        raise Rejected(f"the store refused a value: a NUL in {value!r}")  # as PostgreSQL does
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
     return value
+
+
+def _range(topic: str) -> tuple[str, str]:
+    """Return the first topic that a filter lets pass, and the first one behind them."""
+    if topic.endswith("."):
+        return topic, topic[:-1] + chr(ord(".") + 1)
+    return topic, topic + "\x01"
 
 
 def _top(upto: int | None) -> int:

@@ -1,15 +1,22 @@
 """The features of the tests' own context, as discovery would find them."""
 
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from infra.discovery import Features, Handling, Projecting, Running
 from tests.probe import job, process, rows
 
-HANDLERS = (job.start_job, job.push_job, job.push_both, job.end_job, job.keep_note)
+HANDLERS: tuple[Any, ...] = (
+    job.start_job,
+    job.push_job,
+    job.push_both,
+    job.count_job,
+    job.end_job,
+    job.keep_note,
+)
 FACTS = (job.JobStarted, job.JobPushed, job.JobEnded, job.NoteKept)
 
 
-def _handling(handler) -> Handling:
+def _handling(handler: Any) -> Handling:
     hints = get_type_hints(handler)
     ports = {name: hint for name, hint in hints.items() if name not in ("c", "return")}
     return Handling("probe", handler.handles, handler, ports)

@@ -115,6 +115,13 @@ class PushBoth:
 
 
 @command
+class CountJob:
+    """Push a job with the number of its pushes, read beforehand, as the note."""
+
+    job_id: UUID
+
+
+@command
 class EndJob:
     """End a job."""
 
@@ -148,6 +155,13 @@ async def push_both(c: PushBoth, log: Log) -> Receipt:
         Change(Job, c.job_id, lambda j: j.push("both")),
         Change(Job, c.other_id, lambda j: j.push("both")),
     )
+
+
+@handles(CountJob)
+async def count_job(c: CountJob, log: Log, ids: Ids) -> Receipt:
+    before = (await log.load(Job, c.job_id)).pushes
+    await log.load(Note, ids.new())  # takes its time: others decide meanwhile
+    return await log.change(Job, c.job_id, lambda j: j.push(str(before)))
 
 
 @handles(EndJob)

@@ -77,14 +77,14 @@ CREATE TABLE {context}.snapshots (
 ---
 -- Appends a whole batch, or nothing. Arrays of one group have one length: r_ is a receipt for each
 -- append; c_ the streams to check, with the append (1, 2, …) that asks; k_ the readers' positions
--- that move with it; e_ the facts, in order. Rows returned: ('repeated', append) and
--- ('stale', append) when nothing was written, else one ('accepted', base position, time).
+-- that move with it; e_ the facts, in order. Rows returned: ('repeated', append), ('stale', check)
+-- and ('overtaken', append) when nothing was written, else one ('accepted', base position, time).
 CREATE FUNCTION {context}.append(
     r_actor text[], r_command text[], r_key text[], r_command_id uuid[], r_fingerprint text[],
     r_correlation_id uuid[], r_causation_id uuid[], r_traceparent text[], r_address text[],
     r_agent text[], r_reason text[], r_stream uuid[], r_version bigint[], r_last bigint[],
     r_facts integer[], r_code text[], r_detail text[], r_type text[],
-    c_append integer[], c_stream uuid[], c_expected bigint[],
+    c_stream uuid[], c_expected bigint[],
     k_append integer[], k_name text[], k_position bigint[],
     e_append integer[], e_stream uuid[], e_version bigint[], e_topic text[], e_data text[],
     e_sealed bytea[]
@@ -105,13 +105,13 @@ BEGIN
                     WHERE x.actor = r.a AND x.command = r.c AND x.key = r.k);
     failed := FOUND;
     RETURN QUERY
-    SELECT 'stale', c.n::bigint, NULL::timestamptz
-      FROM unnest(c_append, c_stream, c_expected) AS c (n, s, v)
+    SELECT 'stale', c.n, NULL::timestamptz
+      FROM unnest(c_stream, c_expected) WITH ORDINALITY AS c (s, v, n)
      WHERE c.v <> coalesce((SELECT e.version FROM {context}.events e WHERE e.stream = c.s
                              ORDER BY e.version DESC LIMIT 1), 0);
     failed := failed OR FOUND;
     RETURN QUERY
-    SELECT 'stale', k.n::bigint, NULL::timestamptz
+    SELECT 'overtaken', k.n::bigint, NULL::timestamptz
       FROM unnest(k_append, k_name, k_position) AS k (n, r, p)
      WHERE EXISTS (SELECT FROM {context}.readers x WHERE x.name = k.r AND x.position >= k.p);
     IF failed OR FOUND THEN

@@ -10,7 +10,8 @@ CREATE TABLE {context}_events (
     correlation_id TEXT NOT NULL,
     causation_id   TEXT,
     traceparent    TEXT,
-    UNIQUE (stream, version)
+    UNIQUE (stream, version),
+    CHECK (typeof(data) = 'blob' OR json_valid(data))
 )
 ---
 CREATE TABLE {context}_receipts (
