@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
@@ -81,6 +81,18 @@ class Meta:
     traceparent: str | None = None
 
 
+class Turn(Protocol):
+    """A command's place in an order that its sender keeps; see `infra.turns`."""
+
+    async def come(self, *, again: bool) -> None:
+        """Wait until the command may be decided, or decided again."""
+        ...
+
+    def decided(self) -> None:
+        """Hear that its append is queued: whoever decides from here on sees its effect."""
+        ...
+
+
 class Dispatcher:
     """Runs commands. One per process; all callers share its queues and its memory."""
 
@@ -103,8 +115,10 @@ class Dispatcher:
         }
         self._in_flight: set[tuple[str, str, str]] = set()
 
-    async def dispatch(self, command: object, by: Caller, meta: Meta = Meta()) -> Answer:
-        """Run one command and return its receipt.
+    async def dispatch(
+        self, command: object, by: Caller, meta: Meta = Meta(), turn: Turn | None = None
+    ) -> Answer:
+        """Run one command and return its receipt; with `turn`, when that has come.
 
         Raises what its rules raise (`Refused`), `KeyReused`, `InFlight`, `VersionMoved`, or a
         `LogError` when the store is away or too busy; the command may then be sent again with
@@ -122,7 +136,7 @@ class Dispatcher:
         started = time.perf_counter()
         result, answer = "failed", None
         try:
-            answer = await self._decide(handling, ports, command, by, origin, meta.expected)
+            answer = await self._decide(handling, ports, command, by, origin, meta.expected, turn)
             result = "repeated" if answer.replayed else "accepted"
             return answer
         except Replayed as again:
@@ -146,10 +160,16 @@ class Dispatcher:
         by: Caller,
         origin: Origin,
         expected: int | None,
+        turn: Turn | None,
     ) -> Answer:
         context = self._logs[handling.context]
-        for _ in range(MAX_DECISIONS):
-            session = Session(origin, context.streams, context.group, self._codec, expected)
+        decided = turn.decided if turn else None
+        for attempt in range(MAX_DECISIONS):
+            if turn:
+                await turn.come(again=attempt > 0)
+            session = Session(
+                origin, context.streams, context.group, self._codec, expected, decided
+            )
             named = {
                 name: session if port is Log else by
                 for name, port in handling.ports.items()

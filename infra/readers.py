@@ -74,6 +74,8 @@ class Reader:
         self.failure: str | None = None
         """Why it cannot go on; None while it can."""
         self.moved = Bell()
+        self.rest_s = 0.0
+        """Pause after a batch that was not full: a bulk load wants few large batches."""
         self._store = store
         self._codec = codec
         self._database = database
@@ -144,6 +146,8 @@ class Reader:
             self.failure, pause = None, FIRST_BACKOFF_S
             if not passed:
                 await self._bell.wait(poll_s)
+            if passed < self._batch and self.rest_s:
+                await asyncio.sleep(self.rest_s)
 
     def _fail(self, error: Exception) -> None:
         failure = f"stopped after position {self.position}: {type(error).__name__}: {error}"

@@ -41,6 +41,7 @@ class Session:
 
     Every stream the command read takes part in its append, with the version it was read at: a
     decision, a refusal included, is never taken on a state that is no longer the newest.
+    `announce` is called when the append is queued.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class Session:
         group: GroupCommit,
         codec: Codec,
         expected: int | None = None,
+        announce: Callable[[], None] | None = None,
     ) -> None:
+        self._announce = announce
         self._origin = origin
         self._streams = streams
         self._group = group
@@ -151,7 +154,10 @@ class Session:
 
     def _submit(self, append: Append) -> Pending:
         after = (entry.pending for entry in self._seen.values())
-        return self._group.submit(append, [pending for pending in after if pending])
+        pending = self._group.submit(append, [pending for pending in after if pending])
+        if self._announce:
+            self._announce()
+        return pending
 
     async def _decided(self, pending: Pending) -> Stored:
         try:

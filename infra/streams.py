@@ -1,12 +1,12 @@
 """States in memory: a command decides on the state that the one before it leaves."""
 
-import asyncio
 from collections import OrderedDict
 from typing import Any
 from uuid import UUID
 
 from domain import Event, Refused, State
 from infra.log.codec import Codec
+from infra.log.gather import GatheredReads
 from infra.log.group import Pending
 from infra.log.port import Recorded, Store
 
@@ -35,11 +35,10 @@ class Streams:
     """
 
     def __init__(self, store: Store, codec: Codec, capacity: int) -> None:
-        self._store = store
+        self._reads = GatheredReads(store)
         self._codec = codec
         self._capacity = capacity
         self._entries: OrderedDict[UUID, Cached] = OrderedDict()
-        self._loading: dict[tuple[type[State], UUID], asyncio.Future[Cached]] = {}
 
     async def get(self, state: type[State], id: UUID) -> Cached:
         """Return the stream's newest state. Raises `IdTaken` when it is of another kind."""
@@ -75,23 +74,12 @@ class Streams:
         self._entries.pop(id, None)
 
     async def _load(self, state: type[State], id: UUID) -> Cached:
-        # Commands that miss together read once. Whoever decided meanwhile has the newer entry.
-        wanted = (state, id)
-        loading = self._loading.get(wanted)
-        if loading is None:
-            loading = asyncio.ensure_future(self._read(state, id))
-            self._loading[wanted] = loading
-            loading.add_done_callback(lambda _: self._loading.pop(wanted, None))
-        read = await asyncio.shield(loading)
-        entry = self._entries.get(id)
+        recorded = await self._reads.stream(id)
+        entry = self._entries.get(id)  # whoever decided meanwhile has the newer one
         if entry is None:
-            entry = read
+            entry = Cached(fold(state, id, recorded, self._codec), len(recorded))
             self.put(id, entry)
         return entry
-
-    async def _read(self, state: type[State], id: UUID) -> Cached:
-        recorded = await self._store.stream(id)
-        return Cached(fold(state, id, recorded, self._codec), len(recorded))
 
 
 def fold(state: type[State], id: UUID, recorded: list[Recorded], codec: Codec) -> Any:

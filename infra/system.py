@@ -13,7 +13,7 @@ from infra.bell import Bell
 from infra.database import Database
 from infra.deadlines import Deadlines
 from infra.discovery import Features
-from infra.dispatch import Answer, ContextLog, Dispatcher, Meta
+from infra.dispatch import Answer, ContextLog, Dispatcher, Meta, Turn
 from infra.log.codec import Codec
 from infra.log.notify import listen
 from infra.queries import Queries
@@ -45,9 +45,11 @@ class System:
     pools: dict[Database, AsyncConnectionPool] = field(default_factory=dict)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    async def dispatch(self, command: object, by: Caller, meta: Meta | None = None) -> Answer:
+    async def dispatch(
+        self, command: object, by: Caller, meta: Meta | None = None, turn: Turn | None = None
+    ) -> Answer:
         """Run one command; see `Dispatcher.dispatch`."""
-        return await self.dispatcher.dispatch(command, by, meta or Meta())
+        return await self.dispatcher.dispatch(command, by, meta or Meta(), turn)
 
     async def follow(self) -> None:
         """Start the readers and the deadlines in the background."""

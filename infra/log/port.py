@@ -188,6 +188,10 @@ class Store(Protocol):
         """Return the facts of a stream with `after` < version <= `upto`, in order."""
         ...
 
+    async def streams(self, ids: Sequence[UUID]) -> dict[UUID, list[Recorded]]:
+        """Return the facts of several streams, each in order; no entry for one without facts."""
+        ...
+
     async def read(
         self, after: int, limit: int, topics: Sequence[str] = (), upto: int | None = None
     ) -> list[Recorded]:

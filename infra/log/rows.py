@@ -1,6 +1,6 @@
 """The columns of the log's tables, and rows as values; SQLite's text forms are read back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -39,6 +39,14 @@ def recorded(context: str, row: Sequence[Any]) -> Recorded:
         ),
         data if isinstance(data, bytes) else data.encode(),
     )
+
+
+def by_stream(found: Iterable[Recorded]) -> dict[UUID, list[Recorded]]:
+    """Return facts by stream, in the order they came."""
+    streams: dict[UUID, list[Recorded]] = {}
+    for one in found:
+        streams.setdefault(one.at.stream, []).append(one)
+    return streams
 
 
 def receipt_values(stored: Stored) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -156,6 +157,12 @@ class SQLiteStore:
             [str(id), after, _top(upto)],
             limit,
         )
+
+    async def streams(self, ids: Sequence[UUID]) -> dict[UUID, list[Recorded]]:
+        """Return the facts of several streams, each in order; no entry for one without facts."""
+        names = json.dumps([str(id) for id in ids])
+        wanted = "stream IN (SELECT value FROM json_each(?)) ORDER BY stream, version"
+        return rows.by_stream(await self._events(wanted, [names], None))
 
     async def read(
         self, after: int, limit: int, topics: Sequence[str] = (), upto: int | None = None

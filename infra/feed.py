@@ -1,0 +1,147 @@
+"""Sends many commands at once, in their order where it matters, and counts what came of them.
+
+Lines start in file order, a bounded number of them at a time. Two lines that name the same id, in
+their fields or as their actor, are decided in file order; others may overtake each other. A decision
+is made in memory and does not wait for the disk, so lines of one busy aggregate still travel in large
+batches. What a process does about a line comes later, in its own time: a line that needs it belongs
+into a later file.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from domain import Refused
+from infra.commandfile import Line
+from infra.dispatch import Contended, InFlight, KeyReused, Meta
+from infra.log.port import Busy, LogError, Unavailable
+from infra.system import System
+from infra.turns import Turn, Turns
+
+CONCURRENCY = 256
+"""Lines on their way at a time, unless told otherwise."""
+MAX_CONCURRENCY = 5_000
+MAX_NAMED = 5
+"""Lines that a tally names for each refusal."""
+MAX_TRIES = 8
+"""Times a line is sent when the store is away or too busy; the pauses add up to 25 seconds."""
+FIRST_PAUSE_S = 0.2
+
+AGAIN = (Unavailable, Busy, Contended)
+"""Errors after which a command may be sent again with its key."""
+
+
+class Stopped(Exception):
+    """A line could not be carried out; the message names it and says what to do."""
+
+    def __init__(self, number: int, problem: str) -> None:
+        super().__init__(f"line {number}: {problem}")
+        self.number = number
+
+
+@dataclass
+class Refusals:
+    """How often one rule said no, and where first."""
+
+    count: int = 0
+    lines: list[int] = field(default_factory=list)
+    """The first line numbers, in order."""
+
+
+@dataclass
+class Tally:
+    """What came of the lines so far."""
+
+    started: int = 0
+    accepted: int = 0
+    repeated: int = 0
+    """Accepted when they were sent before; they changed nothing now."""
+    refused: int = 0
+    refusals: dict[str, Refusals] = field(default_factory=dict)
+    """By code."""
+    bytes: int = 0
+    """Of the file, up to the last line that was started."""
+
+    @property
+    def done(self) -> int:
+        """Lines with an answer."""
+        return self.accepted + self.repeated + self.refused
+
+    def refuse(self, code: str, number: int) -> None:
+        """Count a refusal."""
+        self.refused += 1
+        refusals = self.refusals.setdefault(code, Refusals())
+        refusals.count += 1
+        refusals.lines = sorted([*refusals.lines, number])[:MAX_NAMED]
+
+
+class Feed:
+    """One run over a file's lines."""
+
+    def __init__(self, system: System, concurrency: int = CONCURRENCY) -> None:
+        self.tally = Tally()
+        self._system = system
+        self._free = asyncio.Semaphore(concurrency)
+        self._turns = Turns()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped: list[Stopped] = []
+
+    async def run(self, lines: AsyncIterator[Line]) -> None:
+        """Send all lines.
+
+        At the first that is broken or cannot be carried out nothing more is started; those
+        before it get their answers. Raises what the iterator raises, or `Stopped`.
+        """
+        try:
+            async for line in lines:
+                await self._free.acquire()
+                if self._stopped:
+                    break
+                self._start(line)
+        finally:
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+        if self._stopped:
+            raise min(self._stopped, key=lambda stopped: stopped.number)
+
+    def _start(self, line: Line) -> None:
+        self.tally.started += 1
+        self.tally.bytes = line.end
+        turn = self._turns.take(line.ids | {(line.by.actor, line.name, line.key)})
+        task = asyncio.create_task(self._carry_out(line, turn))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carry_out(self, line: Line, turn: Turn) -> None:
+        try:
+            await self._send(line, turn)
+        except Refused as refusal:
+            self.tally.refuse(refusal.code, line.number)
+        except (LogError, KeyReused) as error:
+            self._stopped.append(Stopped(line.number, str(error)))
+        except Exception as error:  # noqa: BLE001 - a fault in a handler; named with its line
+            self._stopped.append(Stopped(line.number, f"{type(error).__name__}: {error}"))
+        finally:
+            self._turns.leave(turn)
+            self._free.release()
+
+    async def _send(self, line: Line, turn: Turn) -> None:
+        pause, tries = FIRST_PAUSE_S, 1
+        while True:
+            try:
+                answer = await self._system.dispatch(
+                    line.command, line.by, Meta(key=line.key), turn
+                )
+            except InFlight:
+                await turn.come(again=True)  # a line before it has the same key
+            except AGAIN:
+                if tries == MAX_TRIES:
+                    raise
+                await asyncio.sleep(pause)
+                pause, tries = pause * 2, tries + 1
+            else:
+                if answer.replayed:
+                    self.tally.repeated += 1
+                else:
+                    self.tally.accepted += 1
+                return
