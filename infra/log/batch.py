@@ -36,12 +36,14 @@ class Batch:
         self.stale: dict[int, Stale] = {}
         self.last: list[int] = []
         """For each append, how many facts of the batch are in the log when it is."""
-        ends: dict[UUID, int] = {}
+        self._ends: dict[UUID, int] = {}
+        self._places: dict[str, int] = {}
         for number, append in enumerate(appends):
-            self._add(number, append, ends)
+            self._add(number, append)
             self.last.append(len(self.facts))
 
-    def _add(self, number: int, append: Append, ends: dict[UUID, int]) -> None:
+    def _add(self, number: int, append: Append) -> None:
+        ends = self._ends
         for write in append.writes:
             version = write.expected
             if version is not None:
@@ -57,7 +59,15 @@ class Batch:
             if version is not None:
                 ends[write.stream] = version + len(write.facts)
         if append.tracked:
-            self.tracked.append((number, append.tracked))
+            self._track(number, append.tracked)
+
+    def _track(self, number: int, tracked: Tracked) -> None:
+        known = self._places.get(tracked.reader)
+        if known is not None and known >= tracked.position:
+            self.stale[number] = Stale(None)
+        else:
+            self._places[tracked.reader] = tracked.position
+            self.tracked.append((number, tracked))
 
     def failed(self, stale: dict[int, Stale], repeated: dict[int, Stored]) -> list[Outcome | None]:
         """Return the outcomes of a batch of which nothing was written."""
