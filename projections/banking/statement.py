@@ -107,15 +107,9 @@ def totals(
         .where(first.c.account_id == account_id, first.c.kind == OPENING)
         .subquery()
     )
-    shown: Select[Any] = select(
-        ref("account_id"),
-        text("currency"),
-        money("opening"),
-        money("credits"),
-        money("debits"),
-        money("closing"),
-    )
-    return shown.select_from(found)
+    shown: list[Column[Any]] = [ref("account_id"), text("currency")]
+    shown += [money(name) for name in ("opening", "credits", "debits", "closing")]
+    return select(*shown).select_from(found)
 
 
 def balance(account_id: UUID, at: datetime | None = None) -> Select[Any]:
