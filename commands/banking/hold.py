@@ -10,6 +10,7 @@ from commands import Caller, Clock, Currency, Log, Positive, Receipt, command, h
 from commands.banking.account import is_account
 from commands.banking.process import actor_of
 from domain.banking.account import Account
+from domain.banking.derived import require_chosen
 from domain.banking.hold import nowhere
 from domain.banking.process import is_process, require_process
 from domain.banking.refusal import UnknownAccount
@@ -61,6 +62,7 @@ class ExpireHold:
 @handles(PlaceHold)
 async def place_hold(c: PlaceHold, log: Log, clock: Clock, by: Caller) -> Receipt:
     """Place it once. A process that names an unknown account is answered by a fact as well."""
+    require_chosen(c.hold_id, by.actor)
     account_id = c.account_id
     if is_process(by.actor) and not await is_account(log, account_id):
         account_id = nowhere(account_id)

@@ -11,12 +11,12 @@ from domain.banking.derived import is_derived
 
 def _not_derived(id: UUID) -> UUID:
     if is_derived(id):
-        raise ValueError(f"{id} is a version {id.version} UUID; choose one of another version")
+        raise ValueError(f"{id} is a version 5 UUID; choose a random or time-ordered one")
     return id
 
 
 ChosenId = Annotated[UUID, AfterValidator(_not_derived)]
-"""An id that the caller chooses for something new."""
+"""An id for something new that is never derived, whoever asks."""
 
 
 def actor_of(by: Caller) -> str:

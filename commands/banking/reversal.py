@@ -51,7 +51,7 @@ async def reverse_transfer(c: ReverseTransfer, log: Log, ids: Ids, by: Caller) -
         # A reversal that is under way already has its transfer.
         if not asked:
             return []
-        return reversal.request(original.back(c.transfer_id, actor, c.reason))
+        return reversal.request_back(original.back(c.transfer_id, actor, c.reason))
 
     return await log.change_all(
         Change(Transfer, c.transfer_id, reversing), Change(Transfer, reversal_id, requesting)

@@ -15,7 +15,8 @@ from commands import (
     handles,
 )
 from commands.banking.account import is_account
-from commands.banking.process import ChosenId, actor_of
+from commands.banking.process import actor_of
+from domain.banking.derived import require_chosen
 from domain.banking.process import require_process
 from domain.banking.transfer import Transfer, TransferRequested
 
@@ -27,7 +28,7 @@ class RequestTransfer:
     With `hold_id` the money is taken from that hold on the source, whose rest is released.
     """
 
-    transfer_id: ChosenId | None = None
+    transfer_id: UUID | None = None
     source: UUID
     target: UUID
     amount: Positive
@@ -69,6 +70,7 @@ class TimeOutTransfer:
 async def request_transfer(c: RequestTransfer, log: Log, ids: Ids, by: Caller) -> Receipt:
     """Request it once. Unknown accounts are a reason to fail, not to refuse: a process may ask."""
     transfer_id = c.transfer_id or ids.new()
+    require_chosen(transfer_id, by.actor)
     asked = TransferRequested(
         source=c.source,
         target=c.target,

@@ -1,21 +1,28 @@
-"""Ids that follow from a name: of external accounts, number claims, risks."""
+"""Ids that follow from others by a name-based UUID, and who may use them for something new."""
 
-from uuid import UUID, uuid5
+from uuid import UUID
 
-VERSION = 8
-"""The UUID version of derived ids, for makers of their own (RFC 9562).
+from domain import Invalid
+from domain.banking.process import is_process
 
-Anybody can compute them. Version 5 is what callers derive their own ids with; so that nobody puts
-an account or a transfer where, say, the cash account is about to be, ours are told apart.
-"""
+VERSION = 5
+"""The UUID version of derived ids."""
 
 
-def derived_id(namespace: UUID, name: str) -> UUID:
-    """Return the id that `name` always has in `namespace`."""
-    id = uuid5(namespace, name).int
-    return UUID(int=id & ~(0xF << 76) | VERSION << 76)
+class DerivedId(Invalid, code="derived_id"):
+    """An id that anybody can compute from others is not free to be chosen.
+
+    External accounts, number claims and risks have such ids, and so has what processes ask for.
+    Whoever put an account or a transfer there would keep money from moving, or pass for another.
+    """
 
 
 def is_derived(id: UUID) -> bool:
-    """Tell whether the id is one that follows from a name."""
+    """Tell whether the id follows from others."""
     return id.version == VERSION
+
+
+def require_chosen(id: UUID, actor: str) -> None:
+    """Raise `DerivedId` unless the id is free, or a process asks, which derives its ids."""
+    if is_derived(id) and not is_process(actor):
+        raise DerivedId(f"{id} is a version 5 UUID; choose a random or time-ordered one")

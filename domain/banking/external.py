@@ -1,10 +1,9 @@
 """External accounts: the named places outside the bank that money comes from and goes to."""
 
 from collections.abc import Iterable
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from domain import Event, Refused, State
-from domain.banking.derived import derived_id
 from domain.banking.posting import MoneyDeposited, MoneyWithdrawn
 
 EXTERNALS = UUID("4b1d3f0e-9d0a-4f83-8a58-0f5be7a2c6d4")
@@ -101,4 +100,4 @@ class External(State, frozen=True):
 
 def external_id(name: str, currency: str) -> UUID:
     """Return the stream of the external account `name` in one currency."""
-    return derived_id(EXTERNALS, f"{name}:{currency}")
+    return uuid5(EXTERNALS, f"{name}:{currency}")

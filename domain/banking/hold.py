@@ -1,12 +1,11 @@
 """Holds: money of an account that is kept for one purpose, until a time."""
 
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import msgspec
 
 from domain import Event
-from domain.banking.derived import derived_id
 
 MAX_HOLDS = 1_000
 """Unresolved holds of one account."""
@@ -82,4 +81,4 @@ def nowhere(account_id: UUID) -> UUID:
 
     The id itself may belong to something else, or to an account that is opened later.
     """
-    return derived_id(NOWHERE, str(account_id))
+    return uuid5(NOWHERE, str(account_id))

@@ -1,9 +1,8 @@
 """Account numbers: digits that detect a mistyped one, each given to one account only."""
 
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from domain import Event, Refused, State
-from domain.banking.derived import derived_id
 
 PAYLOAD_DIGITS = 12
 """Digits of a number before its check digits."""
@@ -49,7 +48,7 @@ class NumberClaim(State, frozen=True):
 
 def claim_id(number: str) -> UUID:
     """Return the stream on which `number` is claimed."""
-    return derived_id(NUMBERS, number)
+    return uuid5(NUMBERS, number)
 
 
 def with_check_digits(payload: int) -> str:

@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import msgspec
 
 from domain import Event, State
-from domain.banking.derived import derived_id
 
 RISKS = UUID("a1c0a5e4-4f0e-4b0c-9a52-6b1f0e2d7c93")
 """Namespace of the risk streams' ids."""
@@ -214,4 +213,4 @@ def highest(severities: Iterable[str]) -> Severity:
 
 def risk_id(account_id: UUID) -> UUID:
     """Return the stream on which transfers from an account are assessed."""
-    return derived_id(RISKS, str(account_id))
+    return uuid5(RISKS, str(account_id))

@@ -162,6 +162,12 @@ class Transfer(State, frozen=True):
             ReversalRequested(reversal_id=reversal_id, reason=reason, requested_by=requested_by)
         ]
 
+    def request_back(self, asked: TransferRequested) -> list[Event]:
+        """Begin as a reversal, which never began before. Raises `TransferExists`."""
+        if self.status is not Status.NEW:
+            raise TransferExists("another transfer has this id; choose a new one")
+        return [asked]
+
     def back(self, id: UUID, requested_by: str, reason: str) -> TransferRequested:
         """Return the request that reverses this transfer, whose id is `id`."""
         return TransferRequested(

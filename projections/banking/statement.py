@@ -95,14 +95,21 @@ def totals(
     first = lines.alias("opening_line")
     within = and_(lines.c.account_id == account_id, _between(since, until))
     opening = _last_balance(account_id, lines.c.posted_at < since if since else false())
-    return select(
-        first.c.account_id,
-        first.c.currency,
-        func.coalesce(opening, 0).label("opening"),
-        _sum(within, lines.c.amount > 0).label("credits"),
-        _sum(within, lines.c.amount < 0).label("debits"),
-        func.coalesce(_last_balance(account_id, _between(None, until)), 0).label("closing"),
-    ).where(first.c.account_id == account_id, first.c.kind == OPENING)
+    found = (
+        select(
+            first.c.account_id,
+            first.c.currency,
+            func.coalesce(opening, 0).label("opening"),
+            _sum(within, lines.c.amount > 0).label("credits"),
+            _sum(within, lines.c.amount < 0).label("debits"),
+            func.coalesce(_last_balance(account_id, _between(None, until)), 0).label("closing"),
+        )
+        .where(first.c.account_id == account_id, first.c.kind == OPENING)
+        .subquery()
+    )
+    shown: list[Column[Any]] = [ref("account_id"), text("currency")]
+    shown += [money(name) for name in ("opening", "credits", "debits", "closing")]
+    return select(*shown).select_from(found)
 
 
 def balance(account_id: UUID, at: datetime | None = None) -> Select[Any]:

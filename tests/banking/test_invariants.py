@@ -1,6 +1,7 @@
 """Money is conserved at every fact, and every transfer ends, whatever comes between its steps."""
 
 from datetime import timedelta
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -50,53 +51,114 @@ from tests.banking.machine import SAGAS, Bank
 
 ACCOUNTS = (ALICE, BOB, CAROL)
 ENDED = (Status.COMPLETED, Status.FAILED, Status.REVERSED)
-FUNDS = 3 * LARGE
+FUNDS = LARGE - 1
+MAX_TURNS = 120
 
-accounts = st.sampled_from(ACCOUNTS)
-amounts = st.sampled_from((1, 500, FUNDS // 2, LARGE, FUNDS))
-ids = st.integers(1, 6).map(lambda n: UUID(int=(0x4 << 76) | (0x8 << 60) | n))
-
-
-def command(kind: Any, **fields: Any) -> st.SearchStrategy[Any]:
-    return st.builds(kind, **fields)
+AMOUNTS = (1, 500, FUNDS // 2, LARGE, 2 * LARGE)
+IDS = [UUID(int=(0x4 << 76) | (0x8 << 60) | n) for n in range(6)]
 
 
-EUR = st.just("EUR")
-WHY = st.just("because")
-payments = st.one_of(
-    command(RequestTransfer, source=accounts, target=accounts, amount=amounts, currency=EUR),
-    command(
-        RequestTransfer,
-        transfer_id=ids,
-        source=accounts,
-        target=accounts,
-        amount=amounts,
-        currency=EUR,
-        hold_id=st.none() | ids,
-    ),
-)
-commands = st.one_of(
-    command(FreezeAccount, account_id=accounts, reason=WHY),
-    command(UnfreezeAccount, account_id=accounts, reason=WHY),
-    command(CloseAccount, account_id=accounts),
-    command(WithdrawMoney, account_id=accounts, withdrawal_id=ids, amount=amounts, currency=EUR),
-    command(DepositMoney, account_id=accounts, deposit_id=ids, amount=amounts, currency=EUR),
-    command(PlaceHold, account_id=accounts, hold_id=ids, amount=amounts, currency=EUR),
-    command(ReleaseHold, account_id=accounts, hold_id=ids),
-)
-decisions = st.sampled_from((ApproveTransfer, RejectTransfer, ReverseTransfer))
-steps = st.tuples(st.just("steps"), st.integers(1, 9))
-turn = st.one_of(
-    st.tuples(st.just("command"), payments),
-    st.tuples(st.just("command"), payments),
-    steps,
-    steps,
-    st.tuples(st.just("command"), commands),
-    st.tuples(st.just("empty"), accounts),
-    st.tuples(st.just("decide"), decisions),
-    st.tuples(st.just("again"), st.integers(1, 3)),
-    st.tuples(st.just("wait"), st.sampled_from((1, 25)).map(lambda h: timedelta(hours=h))),
-)
+class Turns:
+    """What people do, drawn by chance, between the steps of the processes."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = Random(seed)
+        self.bank = Bank()
+        for id in ACCOUNTS:
+            holder = HOLDERS[id]
+            ask = OpenAccount(account_id=id, holder_id=holder, kind="checking", currency="EUR")
+            assert self.bank.send(ask, teller) is None
+            if id != CAROL:
+                self.deposit(id)
+
+    def take(self) -> None:
+        """Take one turn."""
+        pick = self.chance.choice
+        turns = {
+            self.steps: 40,
+            self.pay: 12,
+            self.pay_all: 6,
+            self.decide: 5,
+            self.empty: 4,
+            self.deposit: 4,
+            self.unfreeze: 4,
+            self.freeze: 2,
+            self.hold: 2,
+            self.release: 2,
+            self.again: 2,
+            self.wait: 1,
+        }
+        [turn] = self.chance.choices(list(turns), list(turns.values()))
+        turn(pick(ACCOUNTS))
+
+    def steps(self, _: UUID) -> None:
+        for _turn in range(self.chance.randint(1, 6)):
+            for running in SAGAS:
+                self.bank.step(running)
+
+    def again(self, _: UUID) -> None:
+        for running in SAGAS:
+            self.bank.step(running, again=True)
+
+    def wait(self, _: UUID) -> None:
+        self.bank.wait(timedelta(minutes=self.chance.choice((1, 20, 61, 25 * 60))))
+
+    def pay(self, source: UUID) -> None:
+        pick = self.chance.choice
+        self._pay(source, pick(AMOUNTS), hold_id=pick([None, None, pick(IDS)]))
+
+    def pay_all(self, source: UUID) -> None:
+        if (left := self._left(source)) > 0:
+            self._pay(source, left)
+
+    def _pay(self, source: UUID, amount: int, hold_id: UUID | None = None) -> None:
+        id, target = self.chance.choice([None, *IDS]), self.chance.choice(ACCOUNTS)
+        asked: dict[str, Any] = {
+            "source": source,
+            "target": target,
+            "amount": amount,
+            "currency": "EUR",
+        }
+        self.bank.send(RequestTransfer(transfer_id=id, hold_id=hold_id, **asked), alice)
+
+    def decide(self, _: UUID) -> None:
+        """Take one kind of decision on every transfer that there is."""
+        kinds: list[Any] = [ApproveTransfer, ApproveTransfer, RejectTransfer, ReverseTransfer]
+        kind = self.chance.choice(kinds)
+        for id in transfers(self.bank):
+            reason = {} if kind is ApproveTransfer else {"reason": "because"}
+            self.bank.send(kind(transfer_id=id, **reason), bob)
+
+    def deposit(self, id: UUID) -> None:
+        money: dict[str, Any] = {"deposit_id": self.bank.new(), "amount": FUNDS, "currency": "EUR"}
+        self.bank.send(DepositMoney(account_id=id, **money), teller)
+
+    def empty(self, id: UUID) -> None:
+        if (left := self._left(id)) > 0:
+            money: dict[str, Any] = {
+                "withdrawal_id": self.bank.new(),
+                "amount": left,
+                "currency": "EUR",
+            }
+            self.bank.send(WithdrawMoney(account_id=id, **money), alice)
+        self.bank.send(CloseAccount(account_id=id), alice)
+
+    def freeze(self, id: UUID) -> None:
+        self.bank.send(FreezeAccount(account_id=id, reason="because"), teller)
+
+    def unfreeze(self, id: UUID) -> None:
+        self.bank.send(UnfreezeAccount(account_id=id, reason="because"), teller)
+
+    def hold(self, id: UUID) -> None:
+        kept: dict[str, Any] = {"amount": self.chance.choice(AMOUNTS), "currency": "EUR"}
+        self.bank.send(PlaceHold(account_id=id, hold_id=self.chance.choice(IDS), **kept), alice)
+
+    def release(self, id: UUID) -> None:
+        self.bank.send(ReleaseHold(account_id=id, hold_id=self.chance.choice(IDS)), alice)
+
+    def _left(self, id: UUID) -> int:
+        left: int = self.bank.state(Account, id).funds.available(self.bank.now)
+        return left
 
 
 def transfers(bank: Bank) -> dict[UUID, Transfer]:
@@ -104,52 +166,13 @@ def transfers(bank: Bank) -> dict[UUID, Transfer]:
     return {id: bank.state(Transfer, id) for id in sorted(found)}
 
 
-def decide(bank: Bank, kind: type) -> None:
-    """Take a decision on every transfer that there is."""
-    for id in transfers(bank):
-        reason = {} if kind is ApproveTransfer else {"reason": "because"}
-        bank.send(kind(transfer_id=id, **reason), bob)
-
-
-def take(bank: Bank, turn: tuple[str, Any]) -> None:
-    match turn:
-        case "command", asked:
-            bank.send(asked, alice)
-        case "empty", id:
-            available = bank.state(Account, id).funds.available(bank.now)
-            if available > 0:
-                paid = {"withdrawal_id": bank.new(), "amount": available, "currency": "EUR"}
-                bank.send(WithdrawMoney(account_id=id, **paid), alice)
-            bank.send(CloseAccount(account_id=id), alice)
-        case "decide", kind:
-            decide(bank, kind)
-        case "steps", number:
-            for _ in range(number):
-                for running in SAGAS:
-                    bank.step(running)
-        case "again", number:
-            for running in SAGAS * number:
-                bank.step(running, again=True)
-        case "wait", passed:
-            bank.wait(passed)
-
-
 @settings(max_examples=100, deadline=None)
-@given(st.lists(turn, min_size=25, max_size=60))
-def test_money_is_conserved_and_transfers_end_whatever_comes_between(
-    turns: list[tuple[str, Any]],
-) -> None:
-    bank = Bank()
-    for id in ACCOUNTS:
-        holder = HOLDERS[id]
-        ask = OpenAccount(account_id=id, holder_id=holder, kind="checking", currency="EUR")
-        assert bank.send(ask, teller) is None
-        deposit = DepositMoney(
-            account_id=id, deposit_id=bank.new(), amount=FUNDS, currency="EUR", source="wire"
-        )
-        assert bank.send(deposit, teller) is None
-    for turn in turns:
-        take(bank, turn)
+@given(st.integers(0, 2**32))
+def test_money_is_conserved_and_transfers_end_whatever_comes_between(seed: int) -> None:
+    turns = Turns(seed)
+    bank = turns.bank
+    for _ in range(MAX_TURNS):
+        turns.take()
         assert bank.breaches() == []
         for id in ACCOUNTS:
             assert bank.state(Account, id).funds.available(bank.now) >= 0

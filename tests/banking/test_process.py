@@ -1,17 +1,18 @@
 """Who may take a process's steps, and which ids callers may choose."""
 
-from uuid import UUID, uuid5
-
 import pytest
 from pydantic import ValidationError
 
 from commands import Caller
 from commands.banking.account import OpenAccount
+from commands.banking.hold import PlaceHold
 from commands.banking.process import actor_of
 from commands.banking.transfer import RequestTransfer
-from domain.banking.derived import derived_id, is_derived
+from domain.banking.derived import DerivedId
 from domain.banking.process import ProcessOnly, require_process
-from tests.banking.bank import ALICE, BOB, CASH, HOLDERS, alice, process
+from domain.banking.transfer import TransferCompleted
+from tests.banking.bank import ALICE, BOB, CASH, HOLDERS, alice, opened, process, shop, with_money
+from tests.scenario import Scenario
 
 
 def test_only_a_process_takes_steps() -> None:
@@ -25,16 +26,15 @@ def test_one_person_is_one_actor_however_spelt() -> None:
     assert actor_of(process) == process.actor
 
 
-def test_derived_ids_are_told_from_those_that_callers_derive() -> None:
-    assert derived_id(ALICE, "cash") == derived_id(ALICE, "cash")
-    assert is_derived(derived_id(ALICE, "cash"))
-    assert not is_derived(uuid5(ALICE, "cash"))
-    assert derived_id(ALICE, "cash") != derived_id(BOB, "cash")
+def test_nobody_puts_an_account_where_the_cash_account_is_about_to_be() -> None:
+    with pytest.raises(ValidationError):
+        OpenAccount(account_id=CASH, holder_id=HOLDERS[ALICE], kind="savings", currency="EUR")
 
 
-@pytest.mark.parametrize("id", [CASH])
-def test_nobody_puts_something_where_the_cash_account_is_about_to_be(id: UUID) -> None:
-    with pytest.raises(ValidationError):
-        OpenAccount(account_id=id, holder_id=HOLDERS[ALICE], kind="savings", currency="EUR")
-    with pytest.raises(ValidationError):
-        RequestTransfer(transfer_id=id, source=ALICE, target=BOB, amount=1, currency="EUR")
+def test_only_a_process_asks_for_things_under_derived_ids(banking: Scenario) -> None:
+    banking.given({ALICE: with_money(100), BOB: [opened(BOB)]})
+    transfer = RequestTransfer(transfer_id=CASH, source=ALICE, target=BOB, amount=1, currency="EUR")
+    hold = PlaceHold(account_id=ALICE, hold_id=CASH, amount=1, currency="EUR")
+    banking.when(transfer, hold, by=alice).refused(DerivedId, DerivedId)
+    banking.when(transfer, hold, by=shop)
+    assert TransferCompleted() in banking.new_facts()
