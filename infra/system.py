@@ -68,11 +68,17 @@ class System:
         for reader in self.readers:
             await reader.resume()
         self.queries.local = True
+        # Projections cause nothing: they catch up, in large batches, once the processes rest.
+        sagas = [reader for reader in self.readers if reader.name.startswith("saga:")]
+        projections = [reader for reader in self.readers if reader not in sagas]
         for _ in range(MAX_ROUNDS):
             moved = 0
-            workers: list[Reader | Deadlines] = [*self.readers, *self.deadlines]
-            for worker in workers:
+            processes: list[Reader | Deadlines] = [*sagas, *self.deadlines]
+            for worker in processes:
                 moved += await worker.step()
+            if not moved:
+                for projection in projections:
+                    moved += await projection.step()
             if not moved:
                 return
         raise RuntimeError(f"the readers did not come to rest in {MAX_ROUNDS} rounds")

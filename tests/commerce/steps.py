@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from commands import Caller
 from domain import Event, Money
 from domain.commerce.authorisation import PaymentAuthorised, PaymentVoided, VoidRequested
 from domain.commerce.gateway import PaymentMethod
@@ -14,6 +15,7 @@ from domain.commerce.order import (
     OrderReserved,
 )
 from domain.commerce.payment import CaptureRequested, PaymentCaptured, PaymentRequested
+from domain.commerce.process import ACQUIRER
 from domain.commerce.shipment import Units
 from domain.commerce.stock import (
     ReservationCommitted,
@@ -23,9 +25,10 @@ from domain.commerce.stock import (
     StockReturned,
     stock_id,
 )
-from tests.commerce.shop import ADDRESS, CUSTOMER, ORDER, PAYMENT, POT, TEA, line
+from tests.commerce.shop import ADDRESS, CUSTOMER, ORDER, PAYMENT, POT, TEA, line, place, stocked
 from tests.scenario import Scenario
 
+BY_ACQUIRER = Caller(actor=ACQUIRER)
 ALL = (Units(TEA, 2), Units(POT, 1))
 
 
@@ -92,12 +95,20 @@ def void_requested(reason: str) -> VoidRequested:
     return VoidRequested(order_id=ORDER, reason=reason)
 
 
-def in_order_of_kind(facts: list[Event]) -> list[str]:
-    """Facts by name, for what several readers write at the same time."""
-    return sorted(repr(fact) for fact in facts)
-
-
 def undone(scenario: Scenario) -> bool:
     """Whether stock holds nothing for the order, of 5 teas and 2 pots."""
     tea, pot = (scenario.state(Stock, stock_id(product)) for product in (TEA, POT))
     return (tea.on_hand, tea.holdings, pot.on_hand, pot.holdings) == (5, {}, 2, {})
+
+
+def ordered(scenario: Scenario, token: str = "tok_approve") -> Scenario:
+    """Somebody orders two teas and a pot from a stock of five and two."""
+    return scenario.given(stocked(tea=5, pot=2)).when(place(token, tea=2, pot=1))
+
+
+def answered_late(scenario: Scenario) -> Scenario:
+    """Deliver the acquirer's late answers."""
+    late = [*scenario.acquirer.late]
+    scenario.acquirer.late.clear()
+    assert late
+    return scenario.when(*late, by=BY_ACQUIRER)

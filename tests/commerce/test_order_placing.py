@@ -3,6 +3,7 @@ import pytest
 from commands.commerce.order import (
     CancelLine,
     CancelOrder,
+    CardPart,
     FailOrder,
     LinePart,
     MarkPaid,
@@ -107,7 +108,7 @@ def test_what_cannot_be_bought_is_refused(commerce):
             customer_id=CUSTOMER,
             lines=two_lines,
             address=ADDRESS_PART,
-            payment={"kind": "card", "card_token": "tok_approve"},
+            payment=CardPart(card_token="tok_approve"),
         )
     ).refused(Invalid)
 

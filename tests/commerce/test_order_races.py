@@ -12,8 +12,9 @@ from domain.commerce.order import RESERVATION_TTL, Order, Status
 from domain.commerce.payment import Payment, payment_id
 from domain.commerce.payment import Status as PaymentStatus
 from domain.commerce.stock import Stock, stock_id
+from sagas.commerce.order import CONFIRM_WITHIN
 from tests.commerce.interleaving import Acquirer, World
-from tests.commerce.shop import ORDER, OTHER_ORDER, POT, TEA, named, place, stocked
+from tests.commerce.shop import NOW, ORDER, OTHER_ORDER, POT, TEA, named, place, stocked
 
 POTS = 2
 SHIPMENT, REST = named("shipment"), named("the rest")
@@ -126,3 +127,17 @@ def test_in_every_order_of_events_an_order_ends_done_or_undone(
         world.run()
         check_end(world, tea)
     check_invariants(world)
+
+
+def test_an_order_ends_at_its_deadline_when_the_payment_process_is_down():
+    world = World(lambda n: n - 1, Acquirer(approves=True, captures=True, silent={}))
+    with closing(world):
+        world.given(stocked(tea=6, pot=POTS))
+        world.person("buyer", place(tea=3, pot=1))
+        payment_process = world.running.pop("payment")
+        world.run()
+        assert world.state(Order, ORDER).status is Status.CANCELLED
+        assert world.time == NOW + CONFIRM_WITHIN
+        world.running["payment"] = payment_process
+        world.run()
+        check_end(world, 6)

@@ -5,7 +5,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from commands import Caller
 from commands.commerce.payment import SettleAuthorisation, SettleCapture, VoidCard
-from domain import Money, NotFound
+from domain import Event, Money, NotFound
 from domain.commerce.authorisation import (
     AnswerMismatch,
     AuthorisationPending,
@@ -18,6 +18,7 @@ from domain.commerce.authorisation import (
 from domain.commerce.gateway import Answer, Outcome
 from domain.commerce.invariants import watch
 from domain.commerce.payment import (
+    CapturePending,
     CaptureRequested,
     CaptureTooHigh,
     Payment,
@@ -44,7 +45,7 @@ declined = PaymentDeclined(order_id=ORDER, reason="no money")
 void_requested = VoidRequested(order_id=ORDER, reason="cancelled")
 voided = PaymentVoided(order_id=ORDER)
 reversing = ReversalRequested(order_id=ORDER, reason="cancelled")
-HISTORIES = {
+HISTORIES: dict[str, list[Event]] = {
     "new": [],
     "requested": [requested],
     "authorised": [requested, authorised],
@@ -135,7 +136,7 @@ def test_unanswered_requests_are_counted_per_step():
         assert pending == AuthorisationPending(order_id=ORDER, attempt=attempt)
         payment = payment.fold([pending])
     payment = payment.fold([authorised, capturing])
-    assert payment.note_capture(SILENCE)[0].attempt == 1
+    assert payment.note_capture(SILENCE) == [CapturePending(order_id=ORDER, attempt=1)]
 
 
 AMOUNTS = st.integers(1, 150)
