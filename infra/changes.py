@@ -5,7 +5,10 @@ from typing import Any
 
 from sqlalchemy import Executable, Table, delete, insert, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from infra.database import first_line
 
 MAX_KEYS = 500
 """Rows looked up in one statement; SQLite allows 32,766 values in one."""
@@ -51,6 +54,8 @@ class Buffer:
         unknown = [name for name in values if name not in table.c]
         if unknown:
             raise ImpossibleChange(f"{verb} of {table.name}: no column {', '.join(unknown)}")
+        if verb != "insert" and (named := [n for n in values if n in _key_names(table)]):
+            raise ImpossibleChange(f"{verb} of {table.name}: {', '.join(named)} is the key")
         if len(key) != len(_key_names(table)):
             raise ImpossibleChange(
                 f"{verb} of {table.name}: the key is {_key_names(table)}, not {key!r}"
@@ -80,8 +85,16 @@ class _Rows:
         elif verb == "update":
             self.now[key] = {**row, **values}  # type: ignore[dict-item]
         else:
-            sums = {name: row[name] + amount for name, amount in values.items()}  # type: ignore[index]
-            self.now[key] = {**row, **sums}  # type: ignore[dict-item]
+            self.now[key] = {**row, **self._sums(key, row, values)}  # type: ignore[dict-item]
+
+    def _sums(self, key: Key, row: Any, amounts: Row) -> Row:
+        try:
+            return {name: row[name] + amount for name, amount in amounts.items()}
+        except TypeError as error:
+            named = ", ".join(amounts)
+            raise ImpossibleChange(
+                f"add to {self.table.name}: {named} of row {_shown(key)} holds no number"
+            ) from error
 
 
 async def write(connection: AsyncConnection, buffer: Buffer) -> int:
@@ -108,8 +121,9 @@ async def _write_segment(
     seen: set[tuple[Table, Key]] = set()
     for verb, table, key, _ in asked:
         rows = tables.setdefault(table, _Rows(table))
-        # A row that is first inserted need not be looked up: if it is there, the insert says so.
-        if (table, key) not in seen and verb != "insert":
+        # A row that is first inserted need not be looked up: if it is there, the insert says so,
+        # unless the row is deleted again and nothing is inserted.
+        if verb == "delete" or (verb != "insert" and (table, key) not in seen):
             rows.to_load[key] = None
         seen.add((table, key))
     for rows in tables.values():
@@ -142,10 +156,13 @@ async def _store(connection: AsyncConnection, rows: _Rows) -> None:
     for keys in _chunks(removed):
         columns = list(rows.table.primary_key.columns)
         await connection.execute(delete(rows.table).where(tuple_(*columns).in_(keys)))
-    if changed:
-        await connection.execute(_upsert(rows.table, connection.dialect.name), changed)
-    if added:
-        await connection.execute(insert(rows.table), added)
+    try:
+        if changed:
+            await connection.execute(_upsert(rows.table, connection.dialect.name), changed)
+        if added:
+            await connection.execute(insert(rows.table), added)
+    except IntegrityError as error:
+        raise ImpossibleChange(f"{rows.table.name}: {first_line(error)}") from error
 
 
 def _upsert(table: Table, dialect: str) -> Any:

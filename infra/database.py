@@ -10,7 +10,10 @@ from typing import Any
 
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.dialects.sqlite.base import SQLiteIdentifierPreparer
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from infra.log.port import Rejected, Unavailable
 
 SQLITE_BUSY_S = 30.0
 """How long a process waits for another one's write to a SQLite file."""
@@ -63,6 +66,7 @@ class Database:
                 max_overflow=0,
                 pool_timeout=POOL_WAIT_S,
                 pool_pre_ping=True,
+                hide_parameters=True,
             )
 
     def connect(self) -> sqlite3.Connection:
@@ -87,19 +91,35 @@ class Database:
     async def write(self, schema: dict[str, str] | None = None) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that writes; `schema` translates schema names (a shadow's)."""
         if self.is_sqlite:
-            async with self.turn, self.writer.begin() as connection:
+            async with self.turn, self._told(), self.writer.begin() as connection:
                 yield await _translated(connection, schema)
         else:
-            async with self.writer.begin() as connection:
+            async with self._told(), self.writer.begin() as connection:
                 yield await _translated(connection, schema)
 
     @asynccontextmanager
     async def read(self, schema: dict[str, str] | None = None) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that reads one state of the database."""
-        async with self.reader.connect() as connection:
+        async with self._told(), self.reader.connect() as connection:
             if not self.is_sqlite:
                 await connection.execution_options(isolation_level="REPEATABLE READ")
             yield await _translated(connection, schema)
+
+    async def lock_structure(self, connection: AsyncConnection) -> None:
+        """Let one process at a time make tables; SQLite has one writer anyway."""
+        if not self.is_sqlite:
+            lock = "SELECT pg_advisory_xact_lock(hashtext('aorist-structure'))"
+            await connection.exec_driver_sql(lock)
+
+    @asynccontextmanager
+    async def _told(self) -> AsyncIterator[None]:
+        """Raise what a driver raises as the log's own errors: `Unavailable`, `Rejected`."""
+        try:
+            yield
+        except (OperationalError, InterfaceError, TimeoutError) as error:
+            raise Unavailable(f"{self} does not answer: {first_line(error)}") from error
+        except DataError as error:
+            raise Rejected(f"the store refused a value: {first_line(error)}") from error
 
     def connections(self) -> dict[str, int]:
         """Return how many connections are in use and idle."""
@@ -117,6 +137,12 @@ class Database:
         await self.reader.dispose()
 
 
+def first_line(error: Exception) -> str:
+    """Return what went wrong, without the values of rows that databases put below it."""
+    reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+    return reason or type(error).__name__
+
+
 async def _translated(
     connection: AsyncConnection, schema: dict[str, str] | None
 ) -> AsyncConnection:
@@ -132,6 +158,7 @@ def _sqlite(url: URL, begin: str, connections: int) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=POOL_WAIT_S,
         connect_args={"timeout": SQLITE_BUSY_S},
+        hide_parameters=True,  # an error's text may be logged, and values may be personal
     )
     sync = engine.sync_engine
     sync.dialect.preparer = PrefixedNames

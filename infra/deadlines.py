@@ -11,6 +11,7 @@ from commands import Clock
 from infra.database import Database
 from infra.discovery import Features
 from infra.dispatch import Dispatcher
+from infra.log.port import Unavailable
 from infra.processes import deadlines_of, send
 
 MAX_DUE = 100
@@ -50,8 +51,16 @@ class Deadlines:
                     .limit(MAX_DUE)
                 )
             ).all()
+        failed: list[Exception] = []
         for row in due:
-            await self._fire(row)
+            try:
+                await self._fire(row)
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - the others are due all the same
+                failed.append(error)
+        if failed:
+            raise failed[0]
         return len(due)
 
     async def _fire(self, row: Any) -> None:
@@ -84,7 +93,8 @@ class Deadlines:
                 self.failure = None
             except Exception as error:  # noqa: BLE001 - kept, shown by /readyz, and tried again
                 fired = 0
-                failure = f"deadlines cannot be fired: {type(error).__name__}: {error}"
+                reason = str(error).partition("\n")[0]
+                failure = f"deadlines cannot be fired: {type(error).__name__}: {reason}"
                 if failure != self.failure:
                     log.error("deadlines stopped", deadlines=self.name, error=failure)
                 self.failure = failure

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from commands import Caller, Clock
 from domain import Envelope, Event, Refused, State
 from infra.discovery import Features, Running
-from infra.dispatch import Dispatcher, Meta
+from infra.dispatch import Dispatcher, KeyReused, Meta
 from infra.log.codec import Codec
 from infra.log.port import Store
 from infra.readers import Facts, Write
@@ -77,12 +77,18 @@ class SagaRunner:
         self._dispatcher = dispatcher
         self._clock = clock
         self._own = self._saga.process.KIND.partition(".")[0] == followed
-        self._states: OrderedDict[UUID, tuple[int, State]] = OrderedDict()
+        self._states: OrderedDict[UUID, State] = OrderedDict()
+        self._upto: int | None = None
+        """The position up to which the states in memory have seen every fact."""
         self._gate = asyncio.Semaphore(MAX_AT_ONCE)
         self._deadlines = deadlines_of(running.context)
 
     async def __call__(self, facts: Facts) -> Write:
         """React to a batch: processes beside each other, the facts of one in order."""
+        if self._upto is None or facts[0][1].position != self._upto + 1:
+            # Some facts come again, or another worker had those in between.
+            self._states.clear()
+        self._upto = None
         processes: dict[UUID, list[tuple[Event, Envelope]]] = {}
         for fact, at in facts:
             id = self._saga.locate(fact, at)
@@ -95,6 +101,7 @@ class SagaRunner:
                     tasks.create_task(self._process(id, concerned, rows))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
+        self._upto = facts[-1][1].position
 
         async def write(connection: AsyncConnection) -> None:
             await self._write_deadlines(connection, rows)
@@ -135,20 +142,19 @@ class SagaRunner:
     async def _state(self, id: UUID, fact: Event, at: Envelope) -> State:
         """Return the process's state: as of the fact when both are of one log, else the newest.
 
-        The reader sees every fact of its log in order, so a state in memory is folded on; the
-        position kept with it says up to where, should a batch come a second time.
+        The reader sees every fact of its log in order, so a state in memory is folded on.
         """
         process = self._saga.process
         if not self._own:
             return fold(process, id, await self._store.stream(id), self._codec)  # type: ignore[no-any-return]
         known = self._states.get(id)
-        if known is None or known[0] >= at.position:
+        if known is None:
             recorded = await self._store.stream(id)
             before = [one for one in recorded if one.at.position <= at.position]
             state: State = fold(process, id, before, self._codec)
         else:
-            state = known[1].evolve(fact) if at.kind == process.KIND else known[1]
-        self._states[id] = (at.position, state)
+            state = known.evolve(fact) if at.kind == process.KIND else known
+        self._states[id] = state
         self._states.move_to_end(id)
         while len(self._states) > MAX_STATES:
             self._states.popitem(last=False)
@@ -210,6 +216,16 @@ async def send(
                 correlation_id=correlation_id,
                 causation_id=causation_id,
             ),
+        )
+    except KeyReused:
+        # The step was sent before and then read otherwise, from a state that has moved on since:
+        # what was sent then counts.
+        log.warning(
+            "saga step sent before",
+            saga=saga,
+            command=type(command).__name__,
+            key=key,
+            correlation_id=str(correlation_id),
         )
     except Refused as refusal:
         log.warning(

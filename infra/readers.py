@@ -14,7 +14,7 @@ from domain import Envelope, Event
 from infra.bell import Bell
 from infra.database import Database
 from infra.log.codec import Codec
-from infra.log.port import CorruptFact, Recorded, Store
+from infra.log.port import CorruptFact, Recorded, Store, Unavailable
 
 MAX_BACKOFF_S = 10.0
 """Longest pause between two tries of a reader that cannot go on."""
@@ -90,6 +90,7 @@ class Reader:
         """Take the position up from the store."""
         async with self._database.read() as connection:
             self.position = await self._stored(connection) or 0
+        self.moved.ring()
 
     async def skip_to(self, position: int) -> None:
         """Leave out everything up to `position`: for a reader that must not act on history."""
@@ -105,16 +106,8 @@ class Reader:
         fact is kept and the position says exactly where the reader stands.
         """
         started = time.perf_counter()
-        try:
-            passed = await self._handle(await self._store.read(self.position, self._limit))
-        except Overtaken:
-            await self.resume()
-            raise
-        except Exception:
-            if self._limit == 1:
-                raise
+        while (passed := await self._try()) is None:
             self._limit //= 2
-            return await self.step()
         self._limit = min(self._limit * 2, self._batch)
         seconds = time.perf_counter() - started
         if passed:
@@ -129,6 +122,20 @@ class Reader:
             )
         return passed
 
+    async def _try(self) -> int | None:
+        """Handle a batch; None when it failed and a smaller one may tell why."""
+        try:
+            return await self._handle(await self._store.read(self.position, self._limit))
+        except Overtaken:
+            await self.resume()
+            raise
+        except (CorruptFact, Unavailable):
+            raise  # the place is known, or it is not about a fact
+        except Exception:
+            if self._limit == 1:
+                raise
+            return None
+
     async def run(self, poll_s: float) -> None:
         """Follow until cancelled. A fault is logged and tried again, ever more slowly."""
         pause = FIRST_BACKOFF_S
@@ -136,6 +143,7 @@ class Reader:
             try:
                 passed = await self.step()
             except Overtaken:
+                self.failure, pause = None, FIRST_BACKOFF_S
                 await self._bell.wait(poll_s)  # another worker does it; this one stands by
                 continue
             except Exception as error:  # noqa: BLE001 - kept, shown by /readyz, and tried again
@@ -150,7 +158,9 @@ class Reader:
                 await asyncio.sleep(self.rest_s)
 
     def _fail(self, error: Exception) -> None:
-        failure = f"stopped after position {self.position}: {type(error).__name__}: {error}"
+        # One line: what a database adds below it are the values of a row.
+        reason = str(error).strip().partition("\n")[0]
+        failure = f"stopped after position {self.position}: {type(error).__name__}: {reason}"
         if failure != self.failure:
             log.error("reader stopped", reader=self.name, context=self.context, error=failure)
         self.failure = failure
@@ -169,8 +179,9 @@ class Reader:
         write = await self._output(facts)
         position = facts[-1][1].position
         async with self._database.write() as connection:
-            await write(connection)
+            # First of all, so that who comes late learns it before writing anything.
             await self._advance(connection, position)
+            await write(connection)
         self.position = position
         self.moved.ring()
         return len(facts)

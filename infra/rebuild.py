@@ -148,7 +148,9 @@ async def _differences(connection: AsyncConnection, table: Table, rebuilt: Table
         ("live", except_(select(table), select(rebuilt))),
         ("rebuilt", except_(select(rebuilt), select(table))),
     ):
-        for row in (await connection.execute(query.limit(MAX_SHOWN))).mappings():
+        # In the order of the key, so that the two sides of a row are found together.
+        sorted_ = query.order_by(*(query.selected_columns[name] for name in key))
+        for row in (await connection.execute(sorted_.limit(MAX_SHOWN))).mappings():
             found.setdefault(tuple(row[name] for name in key), {})[side] = dict(row)
     return [_said(table, values, sides) for values, sides in found.items()]
 

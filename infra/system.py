@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from psycopg_pool import AsyncConnectionPool
 
 from commands import Caller, Clock
@@ -20,6 +20,8 @@ from infra.queries import Queries
 from infra.readers import Reader
 from infra.settings import Settings
 from infra.telemetry import Telemetry
+
+log = structlog.get_logger("aorist.system")
 
 MAX_ROUNDS = 10_000
 """Rounds in which `settle` expects everything to come to rest."""
@@ -96,6 +98,9 @@ class System:
             totals["active"] = totals.get("active", 0) + size - idle
             totals["idle"] = totals.get("idle", 0) + idle
         gauges.connections = totals
+        if not self.queries.local:
+            for reader in self.readers:
+                await reader.resume()  # another process moves them
         heads = {context: await log.store.head() for context, log in self.logs.items()}
         gauges.lag = {
             (reader.name, reader.context): heads[reader.context] - reader.position
@@ -106,9 +111,8 @@ class System:
         """Stop following, finish what is queued, release everything."""
         for task in self.tasks:
             task.cancel()
-        for task in self.tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.tasks.clear()
         for log in self.logs.values():
             await log.group.close()
             await log.store.close()
@@ -118,9 +122,16 @@ class System:
             await database.close()
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        self.tasks.append(asyncio.create_task(work, name=name))
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(_tell_its_end)
+        self.tasks.append(task)
 
     def _listen(self) -> None:
         for context, database in self.databases.items():
             if not database.is_sqlite:
                 self._start(listen(database, context, self.bells[context]), f"listen {context}")
+
+
+def _tell_its_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("task ended", task=task.get_name(), exc_info=error)

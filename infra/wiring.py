@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy.exc import DBAPIError
 
 from commands import Clock, Ids
 from commands.commerce.payment import Gateway
@@ -12,11 +11,11 @@ from infra.bell import Bell
 from infra.clock import SystemClock, SystemIds
 from infra.database import Database
 from infra.deadlines import Deadlines
-from infra.discovery import Features, discover
+from infra.discovery import Features, discover, ports_of
 from infra.dispatch import ContextLog, Dispatcher
 from infra.log.codec import Codec
 from infra.log.group import GroupCommit
-from infra.log.port import Store
+from infra.log.port import LogError, Store
 from infra.log.postgres import PostgresStore, open_pool
 from infra.log.sqlite import SQLiteStore
 from infra.migrations import migrate
@@ -52,8 +51,15 @@ async def open_system(
                 f"no context is called {context!r}; there are {', '.join(features.contexts)}"
             )
     builder = _Builder(settings, features, clock or SystemClock())
-    await builder.connect(chosen)
-    dispatcher = builder.dispatcher({**outside_world(), **(ports or {})})
+    given = builder.ports({**outside_world(), **(ports or {})})
+    for handling in features.handlings.values():
+        ports_of(handling, given)  # a missing one is told before anything is opened
+    try:
+        await builder.connect(chosen)
+    except BaseException:
+        await builder.close()
+        raise
+    dispatcher = builder.dispatcher(given)
     readers = [*builder.projections(chosen), *builder.sagas(chosen, dispatcher)]
     return System(
         settings=settings,
@@ -85,11 +91,8 @@ async def reach(database: Database) -> None:
     try:
         async with database.read() as connection:
             await connection.exec_driver_sql("SELECT 1")
-    except (DBAPIError, OSError) as error:
-        reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
-        raise StoreAway(
-            f"cannot use {database}: {reason}; is it running, and is database_url right?"
-        ) from error
+    except LogError as error:
+        raise StoreAway(f"{error}; is it running, and is database_url right?") from error
 
 
 def outside_world() -> dict[type, object]:
@@ -125,11 +128,12 @@ class _Builder:
             await self._connect(context, by_url[url])
 
     async def _connect(self, context: str, database: Database) -> None:
-        await reach(database)
         self.databases[context] = database
+        await reach(database)
         self.bells[context] = Bell()
         await migrate(database, context)
         async with database.write() as connection:
+            await database.lock_structure(connection)
             for projecting in self.features.projections:
                 if projecting.context == context:
                     await create_tables(connection, projecting.tables)
@@ -157,9 +161,21 @@ class _Builder:
 
         return observe
 
-    def dispatcher(self, outside: Mapping[type, object]) -> Dispatcher:
-        """Return the write path, with every port a handler may ask for."""
-        ports: dict[type, object] = {Clock: self.clock, Ids: SystemIds(), **outside}
+    async def close(self) -> None:
+        """Release what was opened when not all of it could be."""
+        for log in self.logs.values():
+            await log.store.close()
+        for pool in self.pools.values():
+            await pool.close()
+        for database in self.databases.values():
+            await database.close()
+
+    def ports(self, outside: Mapping[type, object]) -> dict[type, object]:
+        """Return every port a handler may ask for."""
+        return {Clock: self.clock, Ids: SystemIds(), **outside}
+
+    def dispatcher(self, ports: dict[type, object]) -> Dispatcher:
+        """Return the write path."""
         return Dispatcher(self.features, self.logs, self.codec, ports, self.telemetry.command)
 
     def projections(self, contexts: Iterable[str]) -> Iterable[Reader]:

@@ -22,6 +22,6 @@ async def listen(database: Database, context: str, bell: Bell) -> None:
                 await connection.execute(f"LISTEN aorist_{context}")
                 async for _ in connection.notifies():
                     bell.ring()
-        except psycopg.OperationalError as error:
+        except (psycopg.Error, OSError) as error:
             log.warning("notifications lost, polling goes on", context=context, error=str(error))
         await asyncio.sleep(RECONNECT_S)

@@ -39,14 +39,14 @@ async def migrate(database: Database, context: str) -> None:
 
     def upgrade(connection: Connection) -> None:
         if not database.is_sqlite:
-            # Two processes may start at once: the second waits, then finds nothing to do.
-            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('aorist-migrate'))"))
             connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{context}"'))
         config = _config()
         config.attributes.update(connection=connection, context=context)
         command.upgrade(config, "head")
 
     async with database.write() as connection:
+        # Two processes may start at once: the second waits, then finds nothing to do.
+        await database.lock_structure(connection)
         await connection.run_sync(upgrade)
 
 
