@@ -11,9 +11,11 @@ import uvloop
 from rich.console import Console
 
 from domain import Refused
+from infra.changes import ImpossibleChange
 from infra.discovery import Misbuilt
 from infra.log.port import LogError
 from infra.logging import configure
+from infra.rebuild import RebuiltElsewhere
 from infra.settings import Settings, WrongConfiguration, load
 from infra.system import ReaderStopped, System
 from infra.wiring import StoreAway, open_system
@@ -22,6 +24,12 @@ T = TypeVar("T")
 
 WRONG_USE = 2
 FAILED = 1
+
+MENDABLE = (
+    *(LogError, Refused, LookupError, Misbuilt, StoreAway, ReaderStopped),
+    *(ImpossibleChange, RebuiltElsewhere),
+)
+"""What the user of a verb can do something about."""
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -68,7 +76,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a verb's coroutine; what its user can mend becomes one sentence."""
     try:
         return uvloop.run(work)
-    except (LogError, Refused, LookupError, Misbuilt, StoreAway, ReaderStopped) as error:
+    except MENDABLE as error:
         fail(str(error.args[0] if error.args else error))
     except KeyboardInterrupt:
         fail("interrupted", 130)
