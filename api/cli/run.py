@@ -94,8 +94,11 @@ async def _run(
         seconds = time.perf_counter() - started
         if follow:
             await catch_up(system)
-    summary = _summary(feed.tally, seconds, broken)
-    out.print(json.dumps(summary) if as_json else _said(feed.tally, seconds), markup=False)
+    if as_json:
+        out.print(json.dumps(_summary(feed.tally, seconds, broken)), markup=False)
+    else:
+        out.print(said(feed.tally), markup=False)
+        out.print(f"{seconds:,.1f} s, {feed.tally.done / seconds:,.0f} lines a second")
     if broken:
         fail(
             f"{name}, {broken}; stopped there: what is done stays done, "
@@ -148,14 +151,14 @@ def _summary(tally: Tally, seconds: float, broken: BrokenLine | Stopped | None) 
     }
 
 
-def _said(tally: Tally, seconds: float) -> str:
-    rate = tally.done / seconds if seconds else 0
-    said = [
-        f"{tally.done:,} lines in {seconds:,.1f} s, {rate:,.0f} a second: {tally.accepted:,} "
-        f"accepted, {tally.repeated:,} repeated, {tally.refused:,} refused"
+def said(tally: Tally) -> str:
+    """Return what came of the lines, refusals by code with where they were met first."""
+    lines = [
+        f"{tally.done:,} lines: {tally.accepted:,} accepted, {tally.repeated:,} repeated, "
+        f"{tally.refused:,} refused"
     ]
     for code, refusals in sorted(tally.refusals.items(), key=lambda item: -item[1].count):
         more = ", …" if refusals.count > len(refusals.lines) else ""
         first = ", ".join(map(str, refusals.lines))
-        said.append(f"  {refusals.count:,} refused with {code}: lines {first}{more}")
-    return "\n".join(said)
+        lines.append(f"  {refusals.count:,} refused with {code}: lines {first}{more}")
+    return "\n".join(lines)
