@@ -17,7 +17,7 @@ from commands import Caller
 from domain import Forbidden, NotFound
 from infra.audit import trail
 from infra.deadlines import Deadlines
-from infra.history import facts_of, shown, state_at
+from infra.history import facts_after, facts_of, has_topic, shown, state_at
 from infra.log.port import LogError
 from infra.readers import Reader
 from infra.system import System
@@ -98,15 +98,14 @@ async def events(
 ) -> dict[str, Any]:
     """Page through the facts of a context; `topic` may be a prefix that ends in a dot."""
     system = system_of(request)
-    log = _log(system, context)
-    if stream is None:
-        recorded = await log.store.read(after, limit, topics=[topic] if topic else ())
-    else:
-        whole = await log.store.stream(stream)
-        recorded = [
-            one for one in whole if one.at.position > after and _has_topic(one.at.topic, topic)
-        ][:limit]
-    items = [shown(system.codec.decode(one), one.at) for one in recorded]
+    _log(system, context)
+    items: list[dict[str, Any]] = []
+    async for fact, at in facts_after(
+        system, context, after, topic=topic, stream=stream, page=limit
+    ):
+        items.append(shown(fact, at))
+        if len(items) == limit:
+            break
     following = items[-1]["position"] if len(items) == limit else None
     return {"items": items, "next": following}
 
@@ -143,7 +142,7 @@ async def _server_sent(
         recorded = await log.store.read(position, STREAM_PAGE)
         for one in recorded:
             position = one.at.position
-            if _has_topic(one.at.topic, topic):
+            if has_topic(one.at.topic, topic):
                 data = msgspec.json.encode(shown(system.codec.decode(one), one.at)).decode()
                 yield f"id: {position}\nevent: {one.at.topic}\ndata: {data}\n\n"
                 silent_since = asyncio.get_running_loop().time()
@@ -224,12 +223,6 @@ async def audit(
             break
         items.append(msgspec.to_builtins(entry))
     return {"items": items}
-
-
-def _has_topic(topic: str, wanted: str | None) -> bool:
-    if wanted is None:
-        return True
-    return topic.startswith(wanted) if wanted.endswith(".") else topic == wanted
 
 
 def _log(system: System, context: str) -> Any:

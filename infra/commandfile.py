@@ -17,7 +17,7 @@ Empty lines are passed over.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Container, Iterator, Mapping
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -77,7 +77,13 @@ class CommandFile:
     """Reads and checks a file's lines, in order."""
 
     def __init__(
-        self, file: BinaryIO, features: Features, *, actor: str, line_bytes: int, contexts: Any
+        self,
+        file: BinaryIO,
+        features: Features,
+        *,
+        actor: str,
+        line_bytes: int,
+        contexts: Container[str],
     ) -> None:
         self._file = file
         self._features = features
@@ -183,7 +189,7 @@ def _key(number: int, form: _Form, text: bytes) -> str:
     return key
 
 
-def _ids(value: object) -> AsyncIterator[UUID] | Any:
+def _ids(value: Any) -> Iterator[UUID]:
     """Yield the ids in a command, those in its parts too."""
     if isinstance(value, UUID):
         yield value

@@ -1,10 +1,10 @@
 """Sends many commands at once, in their order where it matters, and counts what came of them.
 
 Lines start in file order, a bounded number of them at a time. Two lines that name the same id, in
-their fields or as their actor, are decided in file order; others may overtake each other. A decision
-is made in memory and does not wait for the disk, so lines of one busy aggregate still travel in large
-batches. What a process does about a line comes later, in its own time: a line that needs it belongs
-into a later file.
+their fields or as their actor, are decided in file order; others may overtake each other. To
+decide is a matter of memory and does not wait for the disk, so the lines of one busy aggregate
+still travel in large batches. What a process does about a line comes later, in its own time: a
+line that needs it belongs into a later file.
 """
 
 import asyncio
@@ -37,6 +37,7 @@ class Stopped(Exception):
     def __init__(self, number: int, problem: str) -> None:
         super().__init__(f"line {number}: {problem}")
         self.number = number
+        self.problem = problem
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """An aggregate's past: its state at a version or a time, and its facts with their envelopes."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ import msgspec
 from domain import Envelope, Event, NotFound, State
 from infra.discovery import Features
 from infra.log.port import MAX_PAGE
-from infra.streams import fold
+from infra.streams import fold, taken
 from infra.system import System
 
 
@@ -38,6 +39,10 @@ async def state_at(
         raise NoSuchAggregate(
             f"no {kind} has the id {id} at that point; check the id and the point"
         )
+    if at_version is not None and as_of is None and recorded[-1].at.version < at_version:
+        raise NoSuchAggregate(
+            f"{kind} {id} is at version {recorded[-1].at.version}, not yet at {at_version}"
+        )
     return fold(state, id, recorded, system.codec), recorded[-1].at
 
 
@@ -50,7 +55,44 @@ async def facts_of(
     recorded = await store.stream(id, after=after, limit=limit)
     if not recorded and not after:
         raise NoSuchAggregate(f"no {kind} has the id {id}; check the id")
+    if recorded and recorded[0].at.kind != kind:
+        raise taken(id, recorded[0].at.kind, kind)
     return [(system.codec.decode(one), one.at) for one in recorded]
+
+
+async def facts_after(
+    system: System,
+    context: str,
+    after: int,
+    *,
+    topic: str | None = None,
+    stream: UUID | None = None,
+    page: int = MAX_PAGE,
+) -> AsyncIterator[tuple[Event, Envelope]]:
+    """Yield the facts of a log with position > `after`, in order; `page` are read at once.
+
+    `topic` may be a prefix that ends in a dot. Raises `CorruptFact` at one that cannot be read.
+    """
+    store = system.logs[context].store
+    version = 0
+    while True:
+        if stream is None:
+            found = await store.read(after, page, topics=[topic] if topic else ())
+        else:
+            found = await store.stream(stream, after=version, limit=page)
+        for one in found:
+            if one.at.position > after and has_topic(one.at.topic, topic):
+                yield system.codec.decode(one), one.at
+        if len(found) < page:
+            return
+        after, version = max(after, found[-1].at.position), found[-1].at.version
+
+
+def has_topic(topic: str, wanted: str | None) -> bool:
+    """Tell whether a topic is the one wanted, or begins so when that ends in a dot."""
+    if wanted is None:
+        return True
+    return topic.startswith(wanted) if wanted.endswith(".") else topic == wanted
 
 
 def kind_of(features: Features, kind: str) -> type[State]:

@@ -8,7 +8,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 
 from infra.changes import Buffer, ImpossibleChange, write
 from infra.discovery import Projecting
-from infra.readers import Facts, Write
+from infra.log.tail import Facts
+from infra.readers import Write
 
 
 class Projector:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import structlog
@@ -10,11 +10,10 @@ from sqlalchemy import BigInteger, Column, MetaData, Table, Text, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain import Envelope, Event
 from infra.bell import Bell
 from infra.database import Database
-from infra.log.codec import Codec
-from infra.log.port import CorruptFact, Recorded, Store, Unavailable
+from infra.log.port import CorruptFact, Unavailable
+from infra.log.tail import Facts, Tail
 
 MAX_BACKOFF_S = 10.0
 """Longest pause between two tries of a reader that cannot go on."""
@@ -22,7 +21,6 @@ FIRST_BACKOFF_S = 0.1
 
 log = structlog.get_logger("aorist.reader")
 
-Facts = Sequence[tuple[Event, Envelope]]
 Write = Callable[[AsyncConnection], Awaitable[None]]
 
 
@@ -58,8 +56,7 @@ class Reader:
     def __init__(
         self,
         name: str,
-        store: Store,
-        codec: Codec,
+        tail: Tail,
         database: Database,
         output: Output,
         *,
@@ -69,15 +66,14 @@ class Reader:
         observe: Callable[[str, int, float], None],
     ) -> None:
         self.name = name
-        self.context = store.context
+        self.context = tail.context
         self.position = 0
         self.failure: str | None = None
         """Why it cannot go on; None while it can."""
         self.moved = Bell()
         self.rest_s = 0.0
         """Pause after a batch that was not full: a bulk load wants few large batches."""
-        self._store = store
-        self._codec = codec
+        self._tail = tail
         self._database = database
         self._output = output
         self._positions = positions_of(home)
@@ -125,7 +121,7 @@ class Reader:
     async def _try(self) -> int | None:
         """Handle a batch; None when it failed and a smaller one may tell why."""
         try:
-            return await self._handle(await self._store.read(self.position, self._limit))
+            return await self._handle(await self._tail.read(self.position, self._limit))
         except Overtaken:
             await self.resume()
             raise
@@ -165,15 +161,7 @@ class Reader:
             log.error("reader stopped", reader=self.name, context=self.context, error=failure)
         self.failure = failure
 
-    async def _handle(self, recorded: Sequence[Recorded]) -> int:
-        facts: list[tuple[Event, Envelope]] = []
-        for one in recorded:
-            try:
-                facts.append((self._codec.decode(one), one.at))
-            except CorruptFact:
-                if not facts:
-                    raise
-                break  # what comes before it is handled first
+    async def _handle(self, facts: Facts) -> int:
         if not facts:
             return 0
         write = await self._output(facts)

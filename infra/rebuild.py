@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
-from sqlalchemy import MetaData, Table, delete, except_, func, insert, select
+from sqlalchemy import Column, MetaData, Table, Text, delete, except_, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from infra.database import Database
@@ -53,27 +54,66 @@ async def rebuild(
 
     The live tables go on serving. When the two differ and `accept` is given, the rebuilt rows
     take the place of the live ones in one transaction. Raises `CorruptFact` or
-    `ImpossibleChange` at a fact that cannot be projected.
+    `ImpossibleChange` at a fact that cannot be projected, and `RebuiltElsewhere`.
     """
     context, started = projecting.context, time.perf_counter()
     shadow = {context: f"{context}_shadow"}
+    mark = _Mark(projecting)
     async with database.write(shadow) as connection:
         if not database.is_sqlite:
             await connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {shadow[context]}")
+        await mark.take(connection)
         await drop_tables(connection, projecting.tables)
         await create_tables(connection, projecting.tables)
     done = 0
     target = await _position(database, projecting)
     while done < target:
-        done = await _project(projecting, store, codec, database, done, target)
+        done = await _project(projecting, store, codec, database, mark, done, target)
         if progress:
             progress(done, target, time.perf_counter() - started)
         target = await _position(database, projecting)
-    comparison = await _compare(projecting, store, codec, database, done, accept)
+    comparison = await _compare(projecting, store, codec, database, mark, done, accept)
     async with database.write(shadow) as connection:
+        await mark.hold(connection)
         await drop_tables(connection, projecting.tables)
     comparison.seconds = time.perf_counter() - started
     return comparison
+
+
+class RebuiltElsewhere(Exception):
+    """Another rebuild of the same projection began; this one has lost its shadow tables."""
+
+
+class _Mark:
+    """Says whose the shadow tables are: two rebuilds of one projection would spoil each other's.
+
+    Its row is locked by every transaction that touches them.
+    """
+
+    def __init__(self, projecting: Projecting) -> None:
+        self._name = projecting.name
+        self._token = uuid4().hex
+        feature = projecting.name.partition(".")[2]
+        self._table = Table(
+            f"rebuilding_{feature}",
+            MetaData(),
+            Column("token", Text),
+            schema=f"{projecting.context}_shadow",
+        )
+
+    async def take(self, connection: AsyncConnection) -> None:
+        """Take the shadow tables over; whoever had them notices."""
+        await create_tables(connection, [self._table])
+        await connection.execute(delete(self._table))
+        await connection.execute(insert(self._table), {"token": self._token})
+
+    async def hold(self, connection: AsyncConnection) -> None:
+        """Keep others away for this transaction. Raises `RebuiltElsewhere`."""
+        found = await connection.execute(select(self._table.c.token).with_for_update())
+        if found.scalar() != self._token:
+            raise RebuiltElsewhere(
+                f"another rebuild of {self._name} began meanwhile; let it end and try again"
+            )
 
 
 async def _position(database: Database, projecting: Projecting) -> int:
@@ -93,6 +133,7 @@ async def _project(
     store: Store,
     codec: Codec,
     database: Database,
+    mark: "_Mark",
     after: int,
     upto: int,
 ) -> int:
@@ -103,6 +144,7 @@ async def _project(
     write = await Projector(projecting)(facts)
     context = projecting.context
     async with database.write({context: f"{context}_shadow"}) as connection:
+        await mark.hold(connection)
         await write(connection)
     return facts[-1][1].position
 
@@ -112,6 +154,7 @@ async def _compare(
     store: Store,
     codec: Codec,
     database: Database,
+    mark: "_Mark",
     done: int,
     accept: bool,
 ) -> Comparison:
@@ -119,6 +162,7 @@ async def _compare(
     context = projecting.context
     shadow = {context: f"{context}_shadow"}
     async with database.write() as live:
+        await mark.hold(live)
         position = await _stored(live, projecting, lock=True)
         comparison = Comparison(projecting.name, position, 0.0)
         while done < position:

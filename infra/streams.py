@@ -50,7 +50,7 @@ class Streams:
         if type(entry.state) is not state:
             if entry.version == 0:
                 return Cached(state(), 0)
-            raise _taken(id, type(entry.state).KIND, state.KIND)
+            raise taken(id, type(entry.state).KIND, state.KIND)
         return entry
 
     def known(self, id: UUID) -> Cached | None:
@@ -86,9 +86,10 @@ def fold(state: type[State], id: UUID, recorded: list[Recorded], codec: Codec) -
     """Return the state after all `recorded` facts. Raises `IdTaken` for facts of another kind."""
     facts: list[Event] = codec.decode_all(recorded)
     if recorded and recorded[0].at.kind != state.KIND:
-        raise _taken(id, recorded[0].at.kind, state.KIND)
+        raise taken(id, recorded[0].at.kind, state.KIND)
     return state().fold(facts)
 
 
-def _taken(id: UUID, holder: str, wanted: str) -> IdTaken:
+def taken(id: UUID, holder: str, wanted: str) -> IdTaken:
+    """Return the refusal of an id that belongs to an aggregate of the kind `holder`."""
     return IdTaken(f"{id} is the id of a {holder}, so no {wanted} can have it; choose another id")

@@ -1,7 +1,7 @@
 """A running Aorist: dispatch, queries, readers and deadlines of one process."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +23,15 @@ from infra.telemetry import Telemetry
 
 log = structlog.get_logger("aorist.system")
 
+CATCH_UP_POLL_S = 0.02
+STUCK_S = 5.0
+"""How long a reader may fail before nobody waits for it any longer."""
 MAX_ROUNDS = 10_000
 """Rounds in which `settle` expects everything to come to rest."""
+
+
+class ReaderStopped(Exception):
+    """A reader cannot go on; the message names it, its position and what stops it."""
 
 
 @dataclass
@@ -53,10 +60,15 @@ class System:
         """Run one command; see `Dispatcher.dispatch`."""
         return await self.dispatcher.dispatch(command, by, meta or Meta(), turn)
 
-    async def follow(self) -> None:
-        """Start the readers and the deadlines in the background."""
+    async def follow(self, *, rest_s: float = 0.0) -> None:
+        """Start the readers and the deadlines in the background.
+
+        With `rest_s` the readers rest so long after each batch that was not full: under a bulk
+        load they work in large batches then, and leave the processor to the commands.
+        """
         for reader in self.readers:
             await reader.resume()
+            reader.rest_s = rest_s
         poll_s = self.settings.reader_poll_ms / 1000
         for reader in self.readers:
             self._start(reader.run(poll_s), reader.name)
@@ -64,6 +76,31 @@ class System:
             self._start(deadlines.run(self.settings.timer_poll_ms / 1000), deadlines.name)
         self._listen()
         self.queries.local = True
+
+    async def catch_up(self, watch: Callable[[int, int], None] = lambda passed, lag: None) -> None:
+        """Wait until the readers have passed every fact, those that sagas cause on the way too.
+
+        `watch` hears how many facts they have passed and how many they are behind. Deadlines
+        that are not due yet are not waited for. Raises `ReaderStopped` when a reader cannot go on.
+        """
+        for reader in self.readers:
+            reader.rest_s = 0.0
+        stuck_since: float | None = None
+        start = sum(reader.position for reader in self.readers)
+        while lag := await self._lag():
+            watch(sum(reader.position for reader in self.readers) - start, lag)
+            stuck = [reader for reader in self.readers if reader.failure]
+            now = asyncio.get_running_loop().time()
+            stuck_since = (stuck_since or now) if stuck else None
+            if stuck_since is not None and now - stuck_since > STUCK_S:
+                raise ReaderStopped("; ".join(f"{one.name} {one.failure}" for one in stuck))
+            await asyncio.sleep(CATCH_UP_POLL_S)
+
+    async def _lag(self) -> int:
+        # Positions first: what a saga caused before it moved is then in the heads.
+        positions = [(reader.context, reader.position) for reader in self.readers]
+        heads = {context: await log.store.head() for context, log in self.logs.items()}
+        return sum(max(0, heads[context] - position) for context, position in positions)
 
     async def settle(self) -> None:
         """Step readers and due deadlines until nothing moves; for scripts and tests."""

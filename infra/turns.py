@@ -30,7 +30,7 @@ class Turn:
             self._decided.set_result(None)
 
     def leave(self) -> None:
-        """This command is done, whatever came of it."""
+        """Let everybody go: the command is done, whatever came of it."""
         self.decided()
         self._before = ()
         if not self._done.done():

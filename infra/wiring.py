@@ -18,6 +18,7 @@ from infra.log.group import GroupCommit
 from infra.log.port import LogError, Store
 from infra.log.postgres import PostgresStore, open_pool
 from infra.log.sqlite import SQLiteStore
+from infra.log.tail import Tail
 from infra.migrations import migrate
 from infra.processes import SagaRunner
 from infra.projector import Projector, create_tables
@@ -113,6 +114,7 @@ class _Builder:
         self.pools: dict[Database, AsyncConnectionPool] = {}
         self.logs: dict[str, ContextLog] = {}
         self.bells: dict[str, Bell] = {}
+        self.tails: dict[str, Tail] = {}
 
     async def connect(self, contexts: Iterable[str]) -> None:
         """Open databases and logs of the contexts, and of those that their sagas follow."""
@@ -146,6 +148,7 @@ class _Builder:
         )
         streams = Streams(store, self.codec, self.settings.cached_states)
         self.logs[context] = ContextLog(store, group, streams)
+        self.tails[context] = Tail(store, self.codec)
 
     async def _store(self, context: str, database: Database) -> Store:
         if database.is_sqlite:
@@ -208,8 +211,7 @@ class _Builder:
     def _reader(self, name: str, followed: str, output: Output, home: str) -> Reader:
         return Reader(
             name,
-            self.logs[followed].store,
-            self.codec,
+            self.tails[followed],
             self.databases[home],
             output,
             home=home,

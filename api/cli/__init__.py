@@ -37,7 +37,7 @@ def program() -> typer.Typer:
     for verb in sorted(module.name for module in pkgutil.iter_modules(__path__)):
         if not verb.startswith("_"):
             module = importlib.import_module(f"{__name__}.{verb}")
-            app.command(verb)(getattr(module, verb))
+            app.command(verb, epilog=getattr(module, "EPILOG", None))(getattr(module, verb))
     return app
 
 

@@ -1,27 +1,35 @@
 """What all verbs share: settings, an opened system, and how to fail with a sentence."""
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn, TypeVar
 from uuid import UUID
 
 import typer
+import uvloop
 from rich.console import Console
 
 from domain import Refused
+from infra.changes import ImpossibleChange
 from infra.discovery import Misbuilt
 from infra.log.port import LogError
 from infra.logging import configure
+from infra.rebuild import RebuiltElsewhere
 from infra.settings import Settings, WrongConfiguration, load
-from infra.system import System
+from infra.system import ReaderStopped, System
 from infra.wiring import StoreAway, open_system
 
 T = TypeVar("T")
 
 WRONG_USE = 2
 FAILED = 1
+
+MENDABLE = (
+    *(LogError, Refused, LookupError, Misbuilt, StoreAway, ReaderStopped),
+    *(ImpossibleChange, RebuiltElsewhere),
+)
+"""What the user of a verb can do something about."""
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -32,19 +40,34 @@ Contexts = Annotated[
 ]
 
 
+def aligned(rows: Sequence[Sequence[object]]) -> str:
+    """Return rows of cells as lines with straight columns, the same in a terminal and a pipe."""
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    )
+
+
 def fail(message: str, code: int = FAILED) -> NoReturn:
     """Say what went wrong on stderr and exit."""
     err.print(f"aorist: {message}", markup=False)
     raise typer.Exit(code)
 
 
-def settings_of(context: typer.Context, **options: object) -> Settings:
-    """Return the settings for a verb; exits with the name of a wrong one."""
+def settings_of(context: typer.Context, *, quiet: bool = False, **options: object) -> Settings:
+    """Return the settings for a verb; exits with the name of a wrong one.
+
+    A `quiet` verb writes no log line for each command, unless a log level is configured.
+    """
     given = dict(context.obj or {})
     try:
-        settings, _ = load(given.pop("file", None), **{**given, **options})
+        settings, sources = load(given.pop("file", None), **{**given, **options})
     except WrongConfiguration as wrong:
         fail(str(wrong), WRONG_USE)
+    if quiet and sources["log_level"] == "default":
+        settings = settings.model_copy(update={"log_level": "warning"})
     configure(settings)
     return settings
 
@@ -52,8 +75,8 @@ def settings_of(context: typer.Context, **options: object) -> Settings:
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a verb's coroutine; what its user can mend becomes one sentence."""
     try:
-        return asyncio.run(work)
-    except (LogError, Refused, LookupError, Misbuilt, StoreAway) as error:
+        return uvloop.run(work)
+    except MENDABLE as error:
         fail(str(error.args[0] if error.args else error))
     except KeyboardInterrupt:
         fail("interrupted", 130)
@@ -80,11 +103,18 @@ def parsed_time(value: str | None, option: str) -> datetime | None:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def parsed_id(value: str | None, option: str) -> UUID | None:
+def parsed_id(value: str, option: str) -> UUID:
     """Return a UUID."""
-    if value is None:
-        return None
     try:
         return UUID(value)
     except ValueError:
         fail(f"{option} {value!r} is no UUID", WRONG_USE)
+
+
+def a_context(system: System, context: str) -> str:
+    """Return the context's name when the system has it. Raises `LookupError`."""
+    if context not in system.contexts:
+        raise LookupError(
+            f"no context is called {context!r}; there are {', '.join(system.contexts)}"
+        )
+    return context

@@ -1,9 +1,8 @@
 """`aorist config`: each setting, its value and where it came from."""
 
 import typer
-from rich.table import Table
 
-from api.cli._program import WRONG_USE, fail, out
+from api.cli._program import WRONG_USE, aligned, fail, out
 from infra.settings import Settings, WrongConfiguration, load, without_password
 
 
@@ -14,8 +13,8 @@ def config(context: typer.Context) -> None:
         settings, sources = load(given.pop("file", None), **given)
     except WrongConfiguration as wrong:
         fail(str(wrong), WRONG_USE)
-    table = Table("setting", "value", "from", "meaning", box=None, pad_edge=False)
+    rows: list[tuple[object, ...]] = [("setting", "value", "from", "meaning")]
     for name, field in Settings.model_fields.items():
         value = without_password(getattr(settings, name))
-        table.add_row(name, str(value), sources[name], field.description or "")
-    out.print(table)
+        rows.append((name, value, sources[name], field.description))
+    out.print(aligned(rows), markup=False)

@@ -1,0 +1,74 @@
+"""`aorist check`: verifies the logs, the rules that always hold, and the read models."""
+
+from typing import Annotated
+
+import typer
+
+from api.cli._meter import Meter
+from api.cli._program import FAILED, a_context, opened, out, run, settings_of
+from api.cli.replay import chosen, rebuilt
+from infra.changes import ImpossibleChange
+from infra.check import Finding, examine
+from infra.discovery import Projecting
+from infra.log.port import CorruptFact
+from infra.settings import Settings
+from infra.system import System
+
+
+def check(
+    context: typer.Context,
+    only: Annotated[
+        str | None, typer.Option("--context", help="Only this context; all by default.")
+    ] = None,
+) -> None:
+    """Check that what must hold does hold; exits 1 and names what fails.
+
+    Walks through each log: positions and versions without gaps, receipts and facts that name
+    each other, and the context's own rules, such as money that sums to zero. Then rebuilds every
+    read model and compares it with the live tables.
+    """
+    if not run(_check(settings_of(context), only)):
+        raise typer.Exit(FAILED)
+
+
+async def _check(settings: Settings, only: str | None) -> bool:
+    async with opened(settings) as system:
+        well = True
+        for context in system.contexts if only is None else (a_context(system, only),):
+            for finding in await _findings(system, context):
+                out.print(_said(context, finding), markup=False)
+                well = well and finding.good
+        out.print("everything holds" if well else "something does not hold; see FAIL above")
+    return well
+
+
+async def _findings(system: System, context: str) -> list[Finding]:
+    with Meter(f"check {context}", "facts") as meter:
+        findings = await examine(
+            system, context, lambda done, total: meter.show(done, done / total if total else 1.0)
+        )
+    return findings + [
+        await _compared(system, projecting) for projecting in chosen(system, None, context)
+    ]
+
+
+async def _compared(system: System, projecting: Projecting) -> Finding:
+    finding = Finding(f"read model {projecting.name} equals a rebuild", "")
+    try:
+        comparison = await rebuilt(system, projecting)
+    except (CorruptFact, ImpossibleChange) as error:
+        finding.breach(str(error))
+    else:
+        finding.counted = f"{comparison.rows:,} rows at position {comparison.position:,}"
+        for difference in comparison.differences:
+            finding.breach(difference)
+    return finding
+
+
+def _said(context: str, finding: Finding) -> str:
+    counted = f" ({finding.counted})" if finding.counted else ""
+    lines = [f"{'ok  ' if finding.good else 'FAIL'}  {context}: {finding.name}{counted}"]
+    lines += [f"        {breach}" for breach in finding.breaches]
+    if finding.total > len(finding.breaches):
+        lines.append(f"        and {finding.total - len(finding.breaches):,} more")
+    return "\n".join(lines)

@@ -1,0 +1,179 @@
+"""Checks a log: positions, versions, receipts, and what each context says must always hold."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from domain import Envelope
+from infra.log.port import MAX_PAGE, CorruptFact, Recorded, Stored
+from infra.system import System
+
+MAX_NAMED = 20
+"""Breaches of one kind that a finding names."""
+
+Progress = Callable[[int, int], None]
+"""Called with facts seen and facts in all."""
+
+
+@dataclass
+class Finding:
+    """One thing that was checked: how much of it, and what is wrong."""
+
+    name: str
+    counted: str
+    breaches: list[str] = field(default_factory=list)
+    """The first of them."""
+    total: int = 0
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.total
+
+    def breach(self, sentence: str) -> None:
+        """Note something wrong."""
+        self.total += 1
+        if len(self.breaches) < MAX_NAMED:
+            self.breaches.append(sentence)
+
+
+async def examine(system: System, context: str, progress: Progress) -> list[Finding]:
+    """Walk through a context's log once, up to where it ends now."""
+    head = await system.logs[context].store.head()
+    places, readable = Finding("positions and versions have no gaps", ""), Finding("", "")
+    sequence = _Sequence(places)
+    receipts = _Receipts(Finding("receipts and facts name each other", ""))
+    await receipts.start(_receipts(system, context), head)
+    watchers = system.features.invariants.get(context, list)()
+    async for recorded in _facts(system, context, head):
+        sequence.see(recorded.at)
+        await receipts.see(recorded.at)
+        try:
+            fact = system.codec.decode(recorded)
+        except CorruptFact as error:
+            readable.breach(str(error))
+            continue
+        for watcher in watchers:
+            watcher.see(recorded.at.stream, fact)
+        if recorded.at.position % MAX_PAGE == 0:
+            progress(recorded.at.position, head)
+    progress(head, head)
+    sequence.end(head)
+    await receipts.end()
+    places.counted = f"{sequence.seen:,} facts on {len(sequence.versions):,} streams"
+    readable.name, readable.counted = "every fact can be read", f"{sequence.seen:,} facts"
+    receipts.finding.counted = f"{receipts.seen:,} receipts"
+    return [places, readable, receipts.finding, *map(_watched, watchers)]
+
+
+def _watched(watcher: Any) -> Finding:
+    breaches = watcher.breaches()
+    return Finding(watcher.name, "", breaches[:MAX_NAMED], len(breaches))
+
+
+async def _facts(system: System, context: str, head: int) -> AsyncIterator[Recorded]:
+    after = 0
+    while found := await system.logs[context].store.read(after, MAX_PAGE, upto=head):
+        after = found[-1].at.position
+        for recorded in found:
+            yield recorded
+
+
+async def _receipts(system: System, context: str) -> AsyncIterator[Stored]:
+    after = 0
+    while found := await system.logs[context].store.receipts(after=after, limit=MAX_PAGE):
+        after = found[-1][0]
+        for _, stored in found:
+            yield stored
+
+
+class _Sequence:
+    """Positions 1, 2, 3 … in the log, versions 1, 2, 3 … on each stream, time never backwards."""
+
+    def __init__(self, finding: Finding) -> None:
+        self.seen = 0
+        self.versions: dict[UUID, int] = {}
+        self._finding = finding
+        self._last: Envelope | None = None
+
+    def see(self, at: Envelope) -> None:
+        """Take the next fact's envelope in."""
+        self.seen += 1
+        expected = self._last.position + 1 if self._last else 1
+        if at.position != expected:
+            self._finding.breach(f"position {expected} is missing before {at.position}")
+        version = self.versions.get(at.stream, 0) + 1
+        if at.version != version:
+            self._finding.breach(
+                f"position {at.position}: stream {at.stream} goes on with version {at.version}, "
+                f"not {version}"
+            )
+        if self._last and at.time < self._last.time:
+            self._finding.breach(f"position {at.position}: {at.time} is before {self._last.time}")
+        self.versions[at.stream] = at.version
+        self._last = at
+
+    def end(self, head: int) -> None:
+        """Compare with what the log says of its length."""
+        last = self._last.position if self._last else 0
+        if last != head:
+            self._finding.breach(f"the log ends at position {last}, its head says {head}")
+
+
+class _Receipts:
+    """Walks receipts beside facts: both are in commit order, so neither has to be kept."""
+
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+        self.seen = 0
+        self._coming: AsyncIterator[Stored]
+        self._head = 0
+        self._now: Stored | None = None
+        self._found = 0
+
+    async def start(self, coming: AsyncIterator[Stored], head: int) -> None:
+        """Begin with the first receipt."""
+        self._coming, self._head = coming, head
+        await self._next()
+
+    async def see(self, at: Envelope) -> None:
+        """Take the next fact's envelope in."""
+        while self._now is not None and self._now.position < at.position:
+            self._close()
+            await self._next()
+        now = self._now
+        if now is None or at.position <= now.position - now.facts:
+            self.finding.breach(f"position {at.position} ({at.topic}) has no receipt")
+        elif now.command_id != at.command_id:
+            self.finding.breach(
+                f"position {at.position} is of command {at.command_id}, the receipt for it "
+                f"({now.command}) of command {now.command_id}"
+            )
+        else:
+            self._found += 1
+
+    async def end(self) -> None:
+        """Walk through the receipts that are left."""
+        while self._now is not None:
+            self._close()
+            await self._next()
+
+    async def _next(self) -> None:
+        """Go on to the next receipt that has facts, within the part of the log that is seen."""
+        self._now, self._found = None, 0
+        async for stored in self._coming:
+            if stored.position > self._head:
+                continue
+            self.seen += 1
+            if stored.facts:
+                self._now = stored
+                return
+
+    def _close(self) -> None:
+        now = self._now
+        if now is not None and self._found != now.facts:
+            self.finding.breach(
+                f"{now.command} of {now.actor} (key {now.key}) has {now.facts} facts up to "
+                f"position {now.position} by its receipt, {self._found} in the log"
+            )

@@ -1,0 +1,65 @@
+"""The log's last facts in memory, decoded once for all readers that follow it."""
+
+import asyncio
+from collections.abc import Sequence
+
+from domain import Envelope, Event
+from infra.log.codec import Codec
+from infra.log.port import CorruptFact, Store
+
+MAX_KEPT = 5_000
+"""Facts kept in memory for each log."""
+
+Facts = Sequence[tuple[Event, Envelope]]
+
+
+class Tail:
+    """What the readers of one log read through; those that are close to its end share it."""
+
+    def __init__(self, store: Store, codec: Codec) -> None:
+        self.context = store.context
+        self._store = store
+        self._codec = codec
+        self._facts: list[tuple[Event, Envelope]] = []
+        """Facts of consecutive positions, which have no gaps."""
+        self._turn = asyncio.Lock()
+
+    async def read(self, after: int, limit: int) -> Facts:
+        """Return at most `limit` facts behind the position `after`, in order.
+
+        A fact that cannot be decoded ends them; when it is the very first, raises `CorruptFact`.
+        """
+        found = self._kept(after, limit)
+        if found:
+            return found
+        async with self._turn:
+            # Whoever had the turn may have read just that.
+            return self._kept(after, limit) or await self._read(after, limit)
+
+    def _kept(self, after: int, limit: int) -> Facts:
+        if not self._facts:
+            return ()
+        start = after + 1 - self._facts[0][1].position
+        return self._facts[start : start + limit] if start >= 0 else ()
+
+    async def _read(self, after: int, limit: int) -> Facts:
+        facts: list[tuple[Event, Envelope]] = []
+        for recorded in await self._store.read(after, limit):
+            try:
+                facts.append((self._codec.decode(recorded), recorded.at))
+            except CorruptFact:
+                if not facts:
+                    raise
+                break  # what comes before it is handled first
+        self._keep(facts)
+        return facts
+
+    def _keep(self, facts: list[tuple[Event, Envelope]]) -> None:
+        if not facts:
+            return
+        last = self._facts[-1][1].position if self._facts else 0
+        first = facts[0][1].position
+        if first == last + 1:
+            self._facts = [*self._facts, *facts][-MAX_KEPT:]
+        elif first > last:
+            self._facts = facts[-MAX_KEPT:]
