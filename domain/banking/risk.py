@@ -150,7 +150,7 @@ STANDARD = RuleSet(
             severity=Severity.NOTICE,
             window=timedelta(minutes=1),
             at_most=5,
-            sum_at_most=1_000_000,
+            sum_at_most=2_000_000,
         ),
     ),
 )

@@ -34,6 +34,7 @@ from tests.banking.bank import (
     CASH,
     HOLDERS,
     LARGE,
+    T2,
     T,
     alice,
     bob,
@@ -43,11 +44,13 @@ from tests.banking.bank import (
     entered,
     number,
     opened,
+    pay,
     placed,
     requested,
     teller,
 )
 from tests.banking.machine import SAGAS, Bank
+from tests.scenario import Scenario
 
 ACCOUNTS = (ALICE, BOB, CAROL)
 ENDED = (Status.COMPLETED, Status.FAILED, Status.REVERSED)
@@ -235,3 +238,16 @@ def test_a_breach_is_named(history: list[tuple[UUID, Event]], named: str) -> Non
 def test_breaches_are_listed_up_to_a_bound() -> None:
     history = [(BOB, credited(1, n, UUID(int=n))) for n in range(1, 3 * MAX_BREACHES)]
     assert 0 < len(breaches(*FUNDED, *history)) <= MAX_BREACHES * len(watch())
+
+
+def test_the_log_of_real_commands_breaks_nothing(banking: Scenario) -> None:
+    for id in (ALICE, BOB):
+        ask = OpenAccount(account_id=id, holder_id=HOLDERS[id], kind="savings", currency="EUR")
+        deposit = DepositMoney(account_id=id, deposit_id=T, amount=LARGE, currency="EUR")
+        banking.when(ask, deposit, deposit, by=teller)
+    banking.when(pay(), pay(LARGE - 40, transfer_id=T2, source=BOB, target=ALICE), by=alice)
+    banking.when(pay(LARGE, transfer_id=None), by=alice)
+    banking.when(ReverseTransfer(transfer_id=T, reason="wrong"), by=teller)
+    banking.after(timedelta(days=2))
+    assert breaches(*((at.stream, fact) for fact, at in banking.facts())) == []
+    assert len(banking.facts()) > 30
