@@ -1,4 +1,4 @@
-"""Runs the real handlers and sagas of commerce in every order that concurrency allows.
+"""Runs the real handlers and sagas of commerce and banking in every order that concurrency allows.
 
 Each reader, customer and timer is a coroutine that pauses before every read, append and call of
 the acquirer; the scheduler picks who goes on. Nothing is remembered about commands that were
@@ -6,30 +6,25 @@ sent before, and readers go back and react again, so the rules must be safe to r
 themselves.
 """
 
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from typing import Any, get_type_hints
 from uuid import UUID, uuid5
 
 from commands import Caller, Change, Clock, Ids, Log, Receipt
-from commands.commerce import order as order_commands
-from commands.commerce import payment as payment_commands
-from commands.commerce import refund as refund_commands
-from commands.commerce import shipment as shipment_commands
-from commands.commerce import stock as stock_commands
-from commands.commerce.payment import Gateway, SettleAuthorisation
-from domain import Envelope, Event, Money, Refused, State
-from domain.commerce.gateway import Answer, Outcome
+from commands.commerce.payment import Gateway
+from domain import Envelope, Event, Refused, State
+from domain.commerce.process import ACQUIRER
+from infra.discovery import modules
 from sagas import Cancel, Deadline, Saga
-from sagas.commerce import order as order_saga
-from sagas.commerce import payment as payment_saga
-from sagas.commerce import refund as refund_saga
+from tests.commerce.ledger import Acquirer, Pause
 from tests.commerce.shop import NAMESPACE, NOW
 
-MODULES = (order_commands, payment_commands, refund_commands, shipment_commands, stock_commands)
+CONTEXTS = ("commerce", "banking")
 HANDLERS = {
     thing.handles: thing
-    for module in MODULES
+    for _, _, module in modules("commands", CONTEXTS)
     for thing in vars(module).values()
     if hasattr(thing, "handles")
 }
@@ -40,134 +35,58 @@ PORTS = {
     for handler in HANDLERS.values()
 }
 SAGAS: dict[str, Saga] = {
-    "order": order_saga.react,
-    "payment": payment_saga.react,
-    "refund": refund_saga.react,
+    f"{context}.{feature}": thing
+    for context, feature, module in modules("sagas", CONTEXTS)
+    for thing in vars(module).values()
+    if isinstance(thing, Saga)
 }
-MAX_STEPS = 20_000
-PROCESS = Caller(actor="saga:test")
+PERSON = Caller(actor="00000000-0000-7000-8000-000000000001")
+MAX_STEPS = 40_000
 Choose = Callable[[int], int]
 """Picks one of so many things."""
 
 
-class Pause:
-    """Let the others go on."""
-
-    def __await__(self) -> Generator[None, None, None]:
-        yield
-
-
-class Acquirer:
-    """An acquirer that knows what really happened, whatever it said.
-
-    `plan` names for each kind of question how often it is left unanswered before the answer:
-    the authorisation may be given in truth and yet not be said.
-    """
-
-    def __init__(self, approves: bool, captures: bool, silent: Mapping[str, int]) -> None:
-        self.approves = approves
-        self.captures = captures
-        self.silent = dict(silent)
-        self.held: dict[str, int] = {}
-        self.taken: dict[str, int] = {}
-        self.returned: dict[tuple[str, str], int] = {}
-        self.voided: set[str] = set()
-        self.late: list[SettleAuthorisation] = []
-
-    async def authorise(self, reference: str, card_token: str, amount: Money) -> Answer:
-        await Pause()
-        approved = self.approves and reference not in self.voided
-        if approved and reference not in self.taken:
-            self.held[reference] = amount.amount
-        if self._silent("authorise"):
-            self.late.append(
-                SettleAuthorisation(
-                    payment_id=UUID(reference),
-                    reference=reference,
-                    approved=approved,
-                    amount=amount.amount,
-                    currency=amount.currency,
-                )
-            )
-            return Answer(Outcome.UNKNOWN)
-        await Pause()
-        return Answer(Outcome.APPROVED) if approved else Answer(Outcome.DECLINED, "declined")
-
-    async def capture(self, reference: str, amount: Money) -> Answer:
-        await Pause()
-        if reference in self.voided or not self.captures:
-            return Answer(Outcome.DECLINED, "capture_declined")
-        assert reference in self.held, "captured what was not held"
-        assert self.taken.setdefault(reference, amount.amount) == amount.amount
-        await Pause()
-        return Answer(Outcome.UNKNOWN if self._silent("capture") else Outcome.APPROVED)
-
-    async def void(self, reference: str) -> Answer:
-        await Pause()
-        self.voided.add(reference)
-        self.held.pop(reference, None)
-        self.taken.pop(reference, None)
-        await Pause()
-        return Answer(Outcome.UNKNOWN if self._silent("void") else Outcome.APPROVED)
-
-    async def refund(self, reference: str, refund_reference: str, amount: Money) -> Answer:
-        await Pause()
-        assert reference in self.taken, "refunded what was not taken"
-        self.returned[reference, refund_reference] = amount.amount
-        assert sum(self.returned.values()) <= sum(self.taken.values()), "refunded too much"
-        await Pause()
-        return Answer(Outcome.UNKNOWN if self._silent("refund") else Outcome.APPROVED)
-
-    def kept(self) -> int:
-        """What the merchants have of all cards."""
-        return sum(self.taken.values()) - sum(self.returned.values())
-
-    def holds(self) -> int:
-        """What is held on cards and not taken."""
-        return sum(self.held.values()) - sum(self.held[r] for r in self.taken)
-
-    def _silent(self, what: str) -> bool:
-        left = self.silent.get(what, 0)
-        self.silent[what] = left - 1
-        return left > 0
-
-
 class World:
-    """A log, its readers, timers and customers, and a scheduler that is told what to choose."""
+    """Two logs, their readers, timers and customers, and a scheduler told what to choose."""
 
     def __init__(self, choose: Choose, acquirer: Acquirer) -> None:
         self.choose = choose
         self.acquirer = acquirer
         self.time = NOW
-        self.facts: list[tuple[Event, Envelope]] = []
-        self.streams: dict[UUID, list[tuple[int, Event]]] = {}
+        self.logs: dict[str, list[tuple[Event, Envelope]]] = {name: [] for name in CONTEXTS}
+        self.streams: dict[tuple[str, UUID], list[tuple[int, Event]]] = defaultdict(list)
         self.refusals: list[Refused] = []
         self.deadlines: dict[tuple[str, UUID, str], tuple[datetime, object]] = {}
+        self.made = 0
         self.asleep: set[str] = set()
         self.running: dict[str, Coroutine[Any, Any, None]] = {
-            name: self._read(name, saga) for name, saga in SAGAS.items()
+            f"{name}@{context}": self._read(name, saga, context)
+            for name, saga in SAGAS.items()
+            for context in saga.follows or (name.partition(".")[0],)
         }
 
     def now(self) -> datetime:
         return self.time
 
     def new(self) -> UUID:
-        return uuid5(NAMESPACE, f"id {len(self.facts)} {len(self.running)}")
+        self.made += 1
+        return uuid5(NAMESPACE, f"made {self.made}")
 
     def given(self, history: Mapping[UUID, list[Event]]) -> None:
         for stream, facts in history.items():
             self.append(stream, facts)
 
     def state(self, state: type[State], id: UUID) -> Any:
-        return state().fold(fact for _, fact in self.streams.get(id, []))
+        context = state.KIND.partition(".")[0]
+        return state().fold(fact for _, fact in self.streams[context, id])
 
-    def person(self, name: str, *commands: object) -> None:
+    def person(self, name: str, *commands: object, by: Caller = PERSON) -> None:
         """Somebody sends commands, one after the other, at any time."""
 
         async def act() -> None:
             for command in commands:
                 await Pause()
-                await self._dispatch(command)
+                await self._dispatch(command, by)
 
         self.running[name] = act()
 
@@ -203,27 +122,26 @@ class World:
 
     def _wake(self) -> bool:
         """When all is quiet: an answer that came late, or else the next deadline."""
-        if self.acquirer.late and self.choose(2):
-            self.person("acquirer", self.acquirer.late.pop(0))
+        late = self.acquirer.late
+        if late and (not self.deadlines or self.choose(2)):
+            self.person("acquirer", late.pop(0), by=Caller(actor=ACQUIRER))
         elif self.deadlines:
             key = min(self.deadlines, key=lambda one: self.deadlines[one][0])
             due, command = self.deadlines.pop(key)
             self.time = max(self.time, due)
-            self.person(f"timer {key}", command)
-        elif self.acquirer.late:
-            self.person("acquirer", self.acquirer.late.pop(0))
+            self.person(f"timer {key}", command, by=_process(key[0]))
         else:
             return False
         return True
 
-    async def _read(self, name: str, saga: Saga) -> None:
-        position = 0
+    async def _read(self, name: str, saga: Saga, context: str) -> None:
+        position, log = 0, self.logs[context]
         while True:
-            if position == len(self.facts):
-                self.asleep.add(name)
+            if position == len(log):
+                self.asleep.add(f"{name}@{context}")
                 await Pause()
                 continue
-            fact, at = self.facts[position]
+            fact, at = log[position]
             position += 1
             id = saga.locate(fact, at)
             if id is not None:
@@ -232,49 +150,58 @@ class World:
                 position -= self.choose(min(position, 4) + 1)
 
     async def _react(self, name: str, saga: Saga, id: UUID, fact: Event, at: Envelope) -> None:
-        before = (fact for n, fact in self.streams.get(id, []) if n <= at.position)
-        state = saga.process().fold(before)
-        for step in saga.react(id, fact, state):
+        home = name.partition(".")[0]
+        kinds = [fact.TOPIC.rpartition(".")[0] for _, fact in self.streams[home, id][:1]]
+        if kinds not in ([], [saga.process.KIND]):
+            return
+        own = at.context == home
+        known = (f for n, f in self.streams[home, id] if not own or n <= at.position)
+        for step in saga.react(id, fact, saga.process().fold(known)):
             match step:
                 case Deadline(name=deadline, after=after, command=command):
                     self.deadlines[name, id, deadline] = (self.time + after, command)
                 case Cancel(name=deadline):
                     self.deadlines.pop((name, id, deadline), None)
                 case _:
-                    await self._dispatch(step)
+                    await self._dispatch(step, _process(name))
 
-    async def _dispatch(self, command: object) -> None:
+    async def _dispatch(self, command: object, by: Caller) -> None:
         handler = HANDLERS[type(command)]
-        ports = {
+        ports: dict[type, object] = {
             Log: _Session(self),
-            Caller: PROCESS,
+            Caller: by,
             Clock: self,
             Ids: self,
             Gateway: self.acquirer,
         }
-        named = {name: ports[port] for name, port in PORTS[handler].items()}
         try:
-            await handler(command, **named)
+            await handler(command, **{name: ports[port] for name, port in PORTS[handler].items()})
         except Refused as refusal:
             self.refusals.append(refusal)
 
     def append(self, id: UUID, facts: list[Event]) -> None:
         for fact in facts:
-            self.streams.setdefault(id, []).append((len(self.facts) + 1, fact))
+            context = fact.TOPIC.partition(".")[0]
+            log, stream = self.logs[context], self.streams[context, id]
+            stream.append((len(log) + 1, fact))
             at = Envelope(
-                context="commerce",
+                context=context,
                 stream=id,
-                version=len(self.streams[id]),
-                position=len(self.facts) + 1,
+                version=len(stream),
+                position=len(log) + 1,
                 topic=fact.TOPIC,
                 time=self.time,
                 actor="test",
                 command_id=id,
                 correlation_id=id,
             )
-            self.facts.append((fact, at))
+            log.append((fact, at))
         if facts:
             self.asleep.clear()
+
+
+def _process(name: str) -> Caller:
+    return Caller(actor=f"saga:{name}")
 
 
 class _Session:

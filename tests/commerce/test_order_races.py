@@ -13,7 +13,8 @@ from domain.commerce.payment import Payment, payment_id
 from domain.commerce.payment import Status as PaymentStatus
 from domain.commerce.stock import Stock, stock_id
 from sagas.commerce.order import CONFIRM_WITHIN
-from tests.commerce.interleaving import Acquirer, World
+from tests.commerce.interleaving import World
+from tests.commerce.ledger import Acquirer
 from tests.commerce.shop import NOW, ORDER, OTHER_ORDER, POT, TEA, named, place, stocked
 
 POTS = 2
@@ -60,7 +61,7 @@ def check_end(world: World, tea: int) -> None:
 
 def check_invariants(world: World) -> None:
     for watcher in watch():
-        for fact, at in world.facts:
+        for fact, at in world.logs["commerce"]:
             watcher.see(at.stream, fact)
         assert watcher.breaches() == []
 
@@ -134,10 +135,10 @@ def test_an_order_ends_at_its_deadline_when_the_payment_process_is_down():
     with closing(world):
         world.given(stocked(tea=6, pot=POTS))
         world.person("buyer", place(tea=3, pot=1))
-        payment_process = world.running.pop("payment")
+        payment_process = world.running.pop("commerce.payment@commerce")
         world.run()
         assert world.state(Order, ORDER).status is Status.CANCELLED
         assert world.time == NOW + CONFIRM_WITHIN
-        world.running["payment"] = payment_process
+        world.running["commerce.payment@commerce"] = payment_process
         world.run()
         check_end(world, 6)
