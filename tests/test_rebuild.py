@@ -36,7 +36,8 @@ def shadows(probe) -> list[str]:
         schema = None if database.is_sqlite else "probe_shadow"
         async with database.read() as connection:
             found = await connection.run_sync(lambda c: inspect(c).get_table_names(schema=schema))
-        return [name for name in found if schema or "shadow" in name]
+        shadowed = [name for name in found if schema or "shadow" in name]
+        return [name for name in shadowed if "rebuilding" not in name]
 
     return list(probe.run(names()))
 
