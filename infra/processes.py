@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 import structlog
-from sqlalchemy import Column, Index, MetaData, Table, Text, Uuid, delete, insert
+from sqlalchemy import Column, Index, MetaData, Table, Text, Uuid, bindparam, delete, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commands import Caller, Clock
@@ -177,15 +177,18 @@ class SagaRunner:
         }
 
     async def _write_deadlines(self, connection: AsyncConnection, rows: DeadlineRows) -> None:
+        if not rows:
+            return
         table = self._deadlines
-        for (id, name), row in rows.items():
-            await connection.execute(
-                delete(table).where(
-                    table.c.saga == self._running.name, table.c.process == id, table.c.name == name
-                )
-            )
-            if row is not None:
-                await connection.execute(insert(table), row)
+        forget = delete(table).where(
+            table.c.saga == self._running.name,
+            table.c.process == bindparam("of", type_=Uuid),
+            table.c.name == bindparam("named"),
+        )
+        await connection.execute(forget, [{"of": id, "named": name} for id, name in rows])
+        kept = [row for row in rows.values() if row is not None]
+        if kept:
+            await connection.execute(insert(table), kept)
 
 
 def caller_of(saga: str) -> Caller:

@@ -23,18 +23,22 @@ class Projector:
         """Collect the changes for a batch; the returned function writes them."""
         buffer = Buffer()
         for fact, at in facts:
-            self._project(fact, at, buffer)
+            try:
+                self._project(fact, at, buffer)
+            except ImpossibleChange as error:
+                raise self._placed(error, at.position, at.position) from error
 
         async def store(connection: AsyncConnection) -> None:
             try:
                 await write(connection, buffer)
             except ImpossibleChange as error:
-                first, last = facts[0][1].position, facts[-1][1].position
-                raise ImpossibleChange(
-                    f"projection {self._name}, positions {first} to {last}: {error}"
-                ) from error
+                raise self._placed(error, facts[0][1].position, facts[-1][1].position) from error
 
         return store
+
+    def _placed(self, error: ImpossibleChange, first: int, last: int) -> ImpossibleChange:
+        place = f"position {first}" if first == last else f"positions {first} to {last}"
+        return ImpossibleChange(f"projection {self._name}, {place}: {error}")
 
 
 async def create_tables(connection: AsyncConnection, tables: Sequence[Table]) -> None:

@@ -9,6 +9,7 @@ from uuid import uuid4
 from sqlalchemy import Column, MetaData, Table, Text, delete, except_, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from infra.changes import ImpossibleChange
 from infra.database import Database
 from infra.discovery import Projecting
 from infra.log.codec import Codec
@@ -136,16 +137,24 @@ async def _project(
     mark: "_Mark",
     after: int,
     upto: int,
+    limit: int = BATCH,
 ) -> int:
-    recorded = await store.read(after, BATCH, upto=upto)
+    """Project some facts; a faulty batch is halved until the fault has one position."""
+    recorded = await store.read(after, limit, upto=upto)
     facts = [(codec.decode(one), one.at) for one in recorded]
     if not facts:
         return upto
-    write = await Projector(projecting)(facts)
     context = projecting.context
-    async with database.write({context: f"{context}_shadow"}) as connection:
-        await mark.hold(connection)
-        await write(connection)
+    try:
+        write = await Projector(projecting)(facts)
+        async with database.write({context: f"{context}_shadow"}) as connection:
+            await mark.hold(connection)
+            await write(connection)
+    except ImpossibleChange:
+        if len(facts) == 1:
+            raise
+        half = len(facts) // 2
+        return await _project(projecting, store, codec, database, mark, after, upto, limit=half)
     return facts[-1][1].position
 
 

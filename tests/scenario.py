@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeVar
@@ -28,6 +28,7 @@ S = TypeVar("S", bound=State)
 T = TypeVar("T")
 
 MAX_ROWS = 1_000
+MAX_WAIT_S = 20
 TELLER = Caller(actor="00000000-0000-7000-8000-000000000001")
 
 
@@ -193,3 +194,10 @@ class Scenario:
                 await reader.skip_to(await self.system.logs[reader.context].store.head())
             while await reader.step():
                 pass
+
+
+async def until(ready: Callable[[], bool]) -> None:
+    """Wait for what goes on in the background; fails when it does not come about."""
+    async with asyncio.timeout(MAX_WAIT_S):
+        while not ready():  # noqa: ASYNC110 - there is nothing to be told by
+            await asyncio.sleep(0.01)

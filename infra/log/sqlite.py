@@ -12,11 +12,10 @@ from uuid import UUID
 
 from infra.database import Database
 from infra.log import rows
-from infra.log.batch import Batch, FactRow
+from infra.log.batch import Batch
+from infra.log.plain import event_row, plain, receipt_row, topic_range
 from infra.log.port import (
     Append,
-    Encoded,
-    Origin,
     Outcome,
     Recorded,
     Rejected,
@@ -117,7 +116,7 @@ class SQLiteStore:
         connection.executemany(
             f"INSERT INTO {name}_events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                _event_row(base + index, row, batch.appends[row.append].origin, time)
+                event_row(base + index, row, batch.appends[row.append].origin, time)
                 for index, row in enumerate(batch.facts, 1)
             ],
         )
@@ -125,7 +124,7 @@ class SQLiteStore:
         connection.executemany(
             f"INSERT INTO {name}_receipts ({rows.RECEIPT_COLUMNS}) VALUES ({', '.join('?' * 18)})",
             [
-                _receipt_row(batch.receipt(number, name, base, moment))
+                receipt_row(batch.receipt(number, name, base, moment))
                 for number in range(len(batch.appends))
             ],
         )
@@ -172,7 +171,7 @@ class SQLiteStore:
         values: list[object] = [after, _top(upto)]
         if topics:
             condition += f" AND ({' OR '.join(['topic >= ? AND topic < ?'] * len(topics))})"
-            values += [bound for topic in topics for bound in _range(topic)]
+            values += [bound for topic in topics for bound in topic_range(topic)]
         return await self._events(condition + " ORDER BY position", values, limit)
 
     async def _events(
@@ -194,7 +193,7 @@ class SQLiteStore:
             f"SELECT position FROM {self.context}_events WHERE time <= ?"
             " ORDER BY position DESC LIMIT 1"
         )
-        found = await self._query(query, [_plain(time)])
+        found = await self._query(query, [plain(time)])
         return int(found[0][0]) if found else 0
 
     async def find(self, actor: str, command: str, key: str) -> Stored | None:
@@ -223,7 +222,7 @@ class SQLiteStore:
         for name, value in filters.items():
             condition = RECEIPT_FILTERS[name].format(context=self.context)
             conditions.append(condition)
-            values += [_plain(value)] * condition.count("?")
+            values += [plain(value)] * condition.count("?")
         found = await self._query(
             f"SELECT number, {rows.RECEIPT_COLUMNS} FROM {self.context}_receipts"
             f" WHERE {' AND '.join(conditions)} ORDER BY number LIMIT ?",
@@ -264,49 +263,6 @@ class SQLiteStore:
             raise refusal(f"the store refused a value: {error}") from error
         except sqlite3.Error as error:
             raise Unavailable(f"the SQLite file {self._database.path} failed: {error}") from error
-
-
-def _event_row(position: int, row: FactRow, origin: Origin, time: str) -> tuple[object, ...]:
-    return (
-        position,
-        str(row.stream),
-        row.version,
-        row.fact.topic,
-        _plain(_text(row.fact)),
-        time,
-        origin.actor,
-        str(origin.command_id),
-        str(origin.correlation_id),
-        _plain(origin.causation_id),
-        origin.traceparent,
-    )
-
-
-def _text(fact: Encoded) -> str | bytes:
-    """JSON is kept as text, so that sqlite3 shows it; anything else as it is."""
-    return fact.data.decode() if fact.is_json else fact.data
-
-
-def _receipt_row(stored: Stored) -> tuple[object, ...]:
-    return tuple(_plain(value) for value in rows.receipt_values(stored))
-
-
-def _plain(value: object) -> object:
-    """SQLite keeps ids and times as text that a person can read and that sorts."""
-    if isinstance(value, str) and "\0" in value:
-        raise Rejected(f"the store refused a value: a NUL in {value!r}")  # as PostgreSQL does
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
-    return value
-
-
-def _range(topic: str) -> tuple[str, str]:
-    """Return the first topic that a filter lets pass, and the first one behind them."""
-    if topic.endswith("."):
-        return topic, topic[:-1] + chr(ord(".") + 1)
-    return topic, topic + "\x01"
 
 
 def _top(upto: int | None) -> int:
