@@ -36,7 +36,7 @@ def receipt_row(stored: Stored) -> tuple[object, ...]:
 
 
 def plain(value: object) -> object:
-    """Return a value as SQLite keeps it: ids and times as text that a person can read and that sorts."""
+    """Return a value as SQLite keeps it: ids and times as text that sorts."""
     if isinstance(value, str) and "\0" in value:
         raise Rejected("the store refused a value: a text has a NUL")  # as PostgreSQL does
     if isinstance(value, UUID):
