@@ -1,13 +1,19 @@
 """A simulated acquirer: the card token says how it behaves, its memory keeps it consistent."""
 
+import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import structlog
+
+from commands import Caller
 from commands.commerce.payment import SettleAuthorisation
 from domain import Money, Refused
 from domain.commerce.gateway import Answer, Outcome
+from domain.commerce.process import ACQUIRER
+from infra.log.port import LogError
 
 MAX_REMEMBERED = 100_000
 """Authorisations in memory; the oldest go first."""
@@ -15,7 +21,13 @@ MAX_REMEMBERED = 100_000
 APPROVED = Answer(Outcome.APPROVED)
 UNKNOWN = Answer(Outcome.UNKNOWN)
 
-Deliver = Callable[[object], Awaitable[object]]
+LATE_S = 2.0
+"""How long the acquirer takes for an answer that comes late."""
+
+Deliver = Callable[[object, Caller], Awaitable[object]]
+"""Dispatches a command as a caller."""
+
+log = structlog.get_logger("aorist.acquirer")
 
 
 class SimulatedAcquirer:
@@ -40,8 +52,6 @@ class SimulatedAcquirer:
     def __init__(self) -> None:
         self.late: deque[SettleAuthorisation] = deque()
         """Answers that are due by themselves, oldest first."""
-        self.deliver: Deliver | None = None
-        """Takes a late answer as a command, with the acquirer as the actor; set by wiring."""
         self._cards: OrderedDict[str, _Card] = OrderedDict()
 
     async def authorise(self, reference: str, card_token: str, amount: Money) -> Answer:
@@ -80,18 +90,27 @@ class SimulatedAcquirer:
         """Send `amount` back."""
         return self._card(reference).answer("refund", refund_reference)
 
-    async def deliver_late(self) -> None:
-        """Give the answers that are due to `deliver`. One that it could not take stays due; one
-        that the rules refuse does not: it would be refused again.
+    async def run(self, deliver: Deliver) -> None:
+        """Deliver answers that come late, until cancelled."""
+        while True:
+            await asyncio.sleep(LATE_S)
+            try:
+                await self.deliver_late(deliver)
+            except LogError as error:
+                log.warning("late answers wait", due=len(self.late), error=str(error))
+
+    async def deliver_late(self, deliver: Deliver) -> None:
+        """Deliver the answers that are due.
+
+        One that could not be taken stays due; one that the rules refuse does not: it would be
+        refused again.
         """
-        if self.deliver is None:
-            raise RuntimeError("nobody takes late answers; set `deliver` first")
         while self.late:
             answer = self.late.popleft()
             try:
-                await self.deliver(answer)
-            except Refused:
-                continue
+                await deliver(answer, Caller(actor=ACQUIRER))
+            except Refused as refusal:
+                log.warning("late answer refused", code=refusal.code, reference=answer.reference)
             except BaseException:
                 self.late.appendleft(answer)
                 raise

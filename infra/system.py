@@ -1,9 +1,9 @@
 """A running Aorist: dispatch, queries, readers and deadlines of one process."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import structlog
 from psycopg_pool import AsyncConnectionPool
@@ -34,6 +34,15 @@ class ReaderStopped(Exception):
     """A reader cannot go on; the message names it, its position and what stops it."""
 
 
+@runtime_checkable
+class Source(Protocol):
+    """An adapter to the outside world that sends commands by itself: answers that come late."""
+
+    async def run(self, deliver: Callable[[object, Caller], Awaitable[object]]) -> None:
+        """Send commands with `deliver`, until cancelled."""
+        ...
+
+
 @dataclass
 class System:
     """A running Aorist, or one context of it: what the API and the command line work with."""
@@ -51,6 +60,8 @@ class System:
     queries: Queries
     telemetry: Telemetry
     bells: dict[str, Bell]
+    sources: list[Source] = field(default_factory=list)
+    """Adapters to the outside world that speak by themselves."""
     pools: dict[Database, AsyncConnectionPool] = field(default_factory=dict)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -74,6 +85,8 @@ class System:
             self._start(reader.run(poll_s), reader.name)
         for deadlines in self.deadlines:
             self._start(deadlines.run(self.settings.timer_poll_ms / 1000), deadlines.name)
+        for source in self.sources:
+            self._start(source.run(self.dispatch), type(source).__name__)
         self._listen()
         self.queries.local = True
 

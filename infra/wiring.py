@@ -26,7 +26,7 @@ from infra.queries import Queries
 from infra.readers import Output, Reader
 from infra.settings import Settings
 from infra.streams import Streams
-from infra.system import System
+from infra.system import Source, System
 from infra.telemetry import Telemetry
 
 
@@ -79,6 +79,7 @@ async def open_system(
         queries=Queries(builder.databases, readers, settings.wait_ms / 1000),
         telemetry=builder.telemetry,
         bells=builder.bells,
+        sources=[adapter for adapter in given.values() if isinstance(adapter, Source)],
         pools=builder.pools,
     )
 

@@ -4,6 +4,7 @@ import pytest
 
 from domain import Money, NotFound
 from domain.commerce.gateway import Outcome
+from domain.commerce.process import ACQUIRER
 from infra.acquirer import SimulatedAcquirer
 from tests.commerce.shop import PAYMENT
 
@@ -68,25 +69,21 @@ def test_a_late_answer_stays_due_until_somebody_could_take_it():
     acquirer, _ = asked("tok_late", "authorise")
     taken = []
 
-    async def away(command):
+    async def away(command, by):
         raise ConnectionError("the store is away")
 
-    async def take(command):
+    async def take(command, by):
+        assert by.actor == ACQUIRER
         taken.append(command)
 
-    async def refuse(command):
+    async def refuse(command, by):
         raise NotFound("no such payment; check the id")
 
-    with pytest.raises(RuntimeError, match="set `deliver` first"):
-        asyncio.run(acquirer.deliver_late())
-    acquirer.deliver = away
     with pytest.raises(ConnectionError):
-        asyncio.run(acquirer.deliver_late())
-    acquirer.deliver = take
-    asyncio.run(acquirer.deliver_late())
+        asyncio.run(acquirer.deliver_late(away))
+    asyncio.run(acquirer.deliver_late(take))
     assert [(answer.reference, answer.amount) for answer in taken] == [(REFERENCE, 100)]
     assert not acquirer.late
     acquirer.late.append(taken[0])
-    acquirer.deliver = refuse
-    asyncio.run(acquirer.deliver_late())
+    asyncio.run(acquirer.deliver_late(refuse))
     assert not acquirer.late
