@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 
 from commands import Caller
+from domain import PROCESS, is_process
 from infra.dispatch import MAX_KEY, Answer, Meta
 from infra.system import System
 from projections import Detail, Listing, One
@@ -48,9 +49,9 @@ def authenticate(request: Request) -> Caller:
     actor = request.headers.get(ACTOR, "").strip()
     if not actor:
         raise Unauthenticated(f"say who you are: add the header {ACTOR}: <user id or name>")
-    if len(actor) > MAX_ACTOR or not actor.isprintable() or actor.startswith("saga:"):
+    if len(actor) > MAX_ACTOR or not actor.isprintable() or is_process(actor):
         raise BadHeader(
-            f"{ACTOR} must be 1 to {MAX_ACTOR} printable characters and not begin with 'saga:'"
+            f"{ACTOR} must be 1 to {MAX_ACTOR} printable characters and not begin with {PROCESS!r}"
         )
     roles = (role.strip() for role in request.headers.get(ROLES, "").split(","))
     return Caller(

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Generic, Protocol, TypeVar, dataclass_transfo
 from uuid import UUID
 
 import msgspec
-from pydantic import ConfigDict, Field, Strict, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, Strict, StringConstraints
 from pydantic.dataclasses import dataclass as validated
 
-from domain import MAX_AMOUNT, Event, State
+from domain import MAX_AMOUNT, Event, State, is_derived
 
 S = TypeVar("S", bound=State)
 C = TypeVar("C")
@@ -57,6 +57,16 @@ def command(cls: type[T]) -> type[T]:
     return made
 
 
+def _not_derived(id: UUID) -> UUID:
+    if is_derived(id):
+        raise ValueError(f"{id} is a version 5 UUID; choose a random or time-ordered one")
+    return id
+
+
+ChosenId = Annotated[UUID, AfterValidator(_not_derived)]
+"""An id that the caller chooses for something new; see `domain.is_derived`."""
+
+
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller gets for a command: where its facts ended in the log.
 
@@ -79,6 +89,11 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     agent: str | None = None
     reason: str | None = None
     """Why, in the caller's words, for the audit trail."""
+
+    def __post_init__(self) -> None:
+        """Write a user's id in one way, so that one person is one actor however it was spelt."""
+        if self.user:
+            msgspec.structs.force_setattr(self, "actor", str(self.user))
 
     @property
     def user(self) -> UUID | None:
@@ -144,18 +159,19 @@ class Ids(Protocol):
         ...
 
 
-def handles(command_type: type[C]) -> Callable[[Handler], Handler]:
+def handles(command_type: type[C], *, step: bool = False) -> Callable[[Handler], Handler]:
     """Declare a coroutine function as the handler of `command_type`.
 
     Its first parameter takes the command; every other one names a port by its annotation
-    (`Log`, `Clock`, `Ids`, `Caller`, or a port of the outside world) and is given it.
+    (`Log`, `Clock`, `Ids`, `Caller`, or a port of the outside world) and is given it. A `step` is
+    taken by processes only: sent by anybody else it is refused with `ProcessOnly`.
     """
 
     def tie(handler: Handler) -> Handler:
         if not inspect.iscoroutinefunction(handler):
             raise TypeError(f"the handler of {command_type.__name__} must be `async def`")
-
         handler.handles = command_type  # type: ignore[attr-defined]
+        handler.is_step = step  # type: ignore[attr-defined]
         return handler
 
     return tie

@@ -13,6 +13,9 @@ MAX_AMOUNT = 10**15
 Sums of it stay far inside a 64-bit integer, which is what both stores keep.
 """
 
+MAX_BREACHES = 100
+"""How many breaches a watcher names; a log with more needs no longer list."""
+
 Amount = Annotated[int, msgspec.Meta(ge=-MAX_AMOUNT, le=MAX_AMOUNT)]
 
 
@@ -106,8 +109,63 @@ class Invalid(Refused, code="invalid"):
     """The command makes no sense in any state: a transfer to oneself, an unknown currency."""
 
 
+PROCESS = "saga:"
+"""What the names of processes begin with, as actors."""
+
+
+class ProcessOnly(Forbidden, code="process_only"):
+    """The command is a step of a process. Sent by anybody else it could make or lose something."""
+
+
+def is_process(actor: str) -> bool:
+    """Tell whether the actor is a process, not a person or a service."""
+    return actor.startswith(PROCESS)
+
+
+DERIVED_VERSION = 5
+
+
+def is_derived(id: UUID) -> bool:
+    """Tell whether an id follows from others: a name-based UUID, which anybody can compute.
+
+    Claims, pairs and what processes ask for live under such ids. They are not free to be chosen:
+    whoever put something else there would keep the right one from coming into being.
+    """
+    return id.version == DERIVED_VERSION
+
+
 class Money(msgspec.Struct, frozen=True):
     """An amount of one currency, in its minor unit (1250 EUR is 12.50 euros)."""
 
     amount: int
     currency: str
+
+
+class Watcher:
+    """One invariant of a whole log: sees every fact in order, then names what broke it.
+
+    `domain/<context>/invariants.py` has a function `watch()` that returns fresh ones.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self) -> None:
+        self._breaches: list[str] = []
+
+    def see(self, stream: UUID, fact: Event) -> None:
+        """Take one fact in."""
+        raise NotImplementedError(f"{type(self).__name__} must define see")
+
+    def breaches(self) -> list[str]:
+        """Return a sentence for each breach up to here; none when the invariant held."""
+        return self._breaches
+
+    def require(self, held: bool, sentence: str) -> None:
+        """Note a breach unless it `held`."""
+        if not held:
+            self.breach(sentence)
+
+    def breach(self, sentence: str) -> None:
+        """Note a breach."""
+        if len(self._breaches) < MAX_BREACHES:
+            self._breaches.append(sentence)

@@ -25,6 +25,7 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from commands import Caller
+from domain import is_process
 from infra.discovery import Features, Handling
 from infra.dispatch import MAX_KEY
 
@@ -150,7 +151,7 @@ class CommandFile:
         actor = self._actor if form.actor is None else form.actor
         if not actor or len(actor) > MAX_ACTOR or not actor.isprintable():
             raise BrokenLine(number, f"actor must be 1 to {MAX_ACTOR} printable characters")
-        if actor.startswith("saga:"):
+        if is_process(actor):
             raise BrokenLine(number, f"actor {actor!r} is a process's name; give another")
         if form.reason is not None and len(form.reason) > MAX_REASON:
             raise BrokenLine(number, f"reason is longer than {MAX_REASON} characters")

@@ -29,6 +29,8 @@ class Handling:
     command: type
     handler: Callable[..., Any]
     ports: dict[str, type]
+    is_step: bool
+    """Whether only processes may send it."""
 
     @property
     def name(self) -> str:
@@ -164,7 +166,10 @@ def _commands(found: list[tuple[str, str, ModuleType]]) -> dict[type, Handling]:
                 continue
             if command in handlings:
                 raise Misbuilt(f"{_name(command)} has two handlers")
-            handlings[command] = Handling(context, command, thing, _ports(thing))
+            handler: Any = thing
+            handlings[command] = Handling(
+                context, command, handler, _ports(handler), handler.is_step
+            )
     for _, _, module in found:
         for thing in _own_classes(module):
             if getattr(thing, "IS_COMMAND", False) and thing not in handlings:

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from commands import Caller, Ids, Log, Receipt
-from domain import Invalid, Refused
+from domain import Invalid, ProcessOnly, Refused, is_process
 from infra.discovery import Features, Handling, ports_of
 from infra.log.codec import Codec
 from infra.log.group import GroupCommit
@@ -177,6 +177,10 @@ class Dispatcher:
             }
             try:
                 try:
+                    if handling.is_step and not is_process(by.actor):
+                        raise ProcessOnly(
+                            f"{handling.name} is a step of a process, and {by.actor} is none"
+                        )
                     return Answer(await handling.handler(command, **named, **ports))
                 except Refused as refusal:
                     await session.refuse(refusal)

@@ -11,7 +11,7 @@ from sqlalchemy import Column, Index, MetaData, Table, Text, Uuid, bindparam, de
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commands import Caller, Clock
-from domain import Envelope, Event, Refused, State
+from domain import PROCESS, Envelope, Event, Refused, State
 from infra.discovery import Features, Running
 from infra.dispatch import Dispatcher, KeyReused, Meta
 from infra.log.codec import Codec
@@ -193,7 +193,7 @@ class SagaRunner:
 
 def caller_of(saga: str) -> Caller:
     """Return the actor that a saga's commands have."""
-    return Caller(actor=f"saga:{saga}")
+    return Caller(actor=PROCESS + saga)
 
 
 async def send(

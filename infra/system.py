@@ -9,6 +9,7 @@ import structlog
 from psycopg_pool import AsyncConnectionPool
 
 from commands import Caller, Clock
+from domain import is_process
 from infra.bell import Bell
 from infra.database import Database
 from infra.deadlines import Deadlines
@@ -121,7 +122,7 @@ class System:
             await reader.resume()
         self.queries.local = True
         # Projections cause nothing: they catch up, in large batches, once the processes rest.
-        sagas = [reader for reader in self.readers if reader.name.startswith("saga:")]
+        sagas = [reader for reader in self.readers if is_process(reader.name)]
         projections = [reader for reader in self.readers if reader not in sagas]
         for _ in range(MAX_ROUNDS):
             moved = 0

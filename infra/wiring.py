@@ -6,6 +6,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from commands import Clock, Ids
 from commands.commerce.payment import Gateway
+from domain import PROCESS
 from infra.acquirer import SimulatedAcquirer
 from infra.bell import Bell
 from infra.clock import SystemClock, SystemIds
@@ -206,7 +207,7 @@ class _Builder:
                     self.clock,
                     followed=followed,
                 )
-                name = f"saga:{running.name}@{followed}"
+                name = f"{PROCESS}{running.name}@{followed}"
                 yield self._reader(name, followed, runner, running.context)
 
     def _reader(self, name: str, followed: str, output: Output, home: str) -> Reader:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from commands import (
     Change,
+    ChosenId,
     Clock,
     Currency,
     Ids,
@@ -16,7 +17,6 @@ from commands import (
     command,
     handles,
 )
-from commands.banking.process import ChosenId
 from domain import Event, Refused
 from domain.banking.account import Account, Status
 from domain.banking.external import External, external_id

@@ -6,9 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from commands import Caller, Clock, Log, Name, Receipt, command, handles
-from commands.banking.process import actor_of
 from domain.banking.account import Account
-from domain.banking.process import require_process
 from domain.banking.risk import MAX_RULES
 from domain.banking.transfer import Transfer
 
@@ -52,17 +50,15 @@ class ExpireApproval:
     transfer_id: UUID
 
 
-@handles(FlagTransfer)
-async def flag_transfer(c: FlagTransfer, log: Log, by: Caller) -> Receipt:
+@handles(FlagTransfer, step=True)
+async def flag_transfer(c: FlagTransfer, log: Log) -> Receipt:
     """Flag once."""
-    require_process(by.actor)
     return await log.change(Transfer, c.transfer_id, lambda t: t.flag(c.severity, c.rules))
 
 
-@handles(AwaitApproval)
-async def await_approval(c: AwaitApproval, log: Log, by: Caller) -> Receipt:
+@handles(AwaitApproval, step=True)
+async def await_approval(c: AwaitApproval, log: Log) -> Receipt:
     """Begin to wait once."""
-    require_process(by.actor)
     return await log.change(Transfer, c.transfer_id, lambda t: t.await_approval(c.hold_id))
 
 
@@ -71,22 +67,19 @@ async def approve_transfer(c: ApproveTransfer, log: Log, clock: Clock, by: Calle
     """Decide once."""
     now = clock.now()
     holder = await _holder(log, c.transfer_id)
-    return await log.change(Transfer, c.transfer_id, lambda t: t.approve(actor_of(by), holder, now))
+    return await log.change(Transfer, c.transfer_id, lambda t: t.approve(by.actor, holder, now))
 
 
 @handles(RejectTransfer)
 async def reject_transfer(c: RejectTransfer, log: Log, by: Caller) -> Receipt:
     """Decide once."""
     holder = await _holder(log, c.transfer_id)
-    return await log.change(
-        Transfer, c.transfer_id, lambda t: t.reject(actor_of(by), holder, c.reason)
-    )
+    return await log.change(Transfer, c.transfer_id, lambda t: t.reject(by.actor, holder, c.reason))
 
 
-@handles(ExpireApproval)
-async def expire_approval(c: ExpireApproval, log: Log, by: Caller) -> Receipt:
+@handles(ExpireApproval, step=True)
+async def expire_approval(c: ExpireApproval, log: Log) -> Receipt:
     """Expire once."""
-    require_process(by.actor)
     return await log.change(Transfer, c.transfer_id, lambda t: t.expire_approval())
 
 

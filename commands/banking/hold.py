@@ -8,11 +8,10 @@ from pydantic import Field, Strict
 
 from commands import Caller, Clock, Currency, Log, Positive, Receipt, command, handles
 from commands.banking.account import is_account
-from commands.banking.process import actor_of
+from domain import is_process
 from domain.banking.account import Account
 from domain.banking.derived import require_chosen
 from domain.banking.hold import nowhere
-from domain.banking.process import is_process, require_process
 from domain.banking.refusal import UnknownAccount
 
 MAX_LIFETIME_S = 30 * 24 * 3600
@@ -76,15 +75,14 @@ async def place_hold(c: PlaceHold, log: Log, clock: Clock, by: Caller) -> Receip
             c.currency,
             now=now,
             expires_at=now + timedelta(seconds=c.lifetime_s),
-            placed_by=actor_of(by),
+            placed_by=by.actor,
         ),
     )
 
 
-@handles(PlaceTransferHold)
+@handles(PlaceTransferHold, step=True)
 async def place_transfer_hold(c: PlaceTransferHold, log: Log, clock: Clock, by: Caller) -> Receipt:
     """Place it once."""
-    require_process(by.actor)
     now = clock.now()
     return await log.change(
         Account,
@@ -95,7 +93,7 @@ async def place_transfer_hold(c: PlaceTransferHold, log: Log, clock: Clock, by: 
             c.currency,
             now=now,
             expires_at=now + timedelta(seconds=c.lifetime_s),
-            placed_by=actor_of(by),
+            placed_by=by.actor,
             transfer_id=c.transfer_id,
         ),
     )
@@ -107,12 +105,11 @@ async def release_hold(c: ReleaseHold, log: Log, by: Caller) -> Receipt:
     if not is_process(by.actor) and not await is_account(log, c.account_id):
         raise UnknownAccount(f"no account was opened under {c.account_id}; check it")
     return await log.change(
-        Account, c.account_id, lambda a: a.funds.release_hold(c.hold_id, actor_of(by))
+        Account, c.account_id, lambda a: a.funds.release_hold(c.hold_id, by.actor)
     )
 
 
-@handles(ExpireHold)
-async def expire_hold(c: ExpireHold, log: Log, by: Caller) -> Receipt:
+@handles(ExpireHold, step=True)
+async def expire_hold(c: ExpireHold, log: Log) -> Receipt:
     """Expire it once."""
-    require_process(by.actor)
     return await log.change(Account, c.account_id, lambda a: a.funds.expire_hold(c.hold_id))

@@ -3,9 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from commands import Caller, Clock, Currency, Log, Positive, Receipt, Text, command, handles
+from commands import Clock, Currency, Log, Positive, Receipt, Text, command, handles
 from domain.banking.account import Account
-from domain.banking.process import require_process
 
 
 @command
@@ -49,10 +48,9 @@ class SettleDebit:
     transfer_id: UUID
 
 
-@handles(DebitAccount)
-async def debit_account(c: DebitAccount, log: Log, clock: Clock, by: Caller) -> Receipt:
+@handles(DebitAccount, step=True)
+async def debit_account(c: DebitAccount, log: Log, clock: Clock) -> Receipt:
     """Debit once."""
-    require_process(by.actor)
     now = clock.now()
     return await log.change(
         Account,
@@ -69,26 +67,23 @@ async def debit_account(c: DebitAccount, log: Log, clock: Clock, by: Caller) -> 
     )
 
 
-@handles(CreditAccount)
-async def credit_account(c: CreditAccount, log: Log, by: Caller) -> Receipt:
+@handles(CreditAccount, step=True)
+async def credit_account(c: CreditAccount, log: Log) -> Receipt:
     """Credit once."""
-    require_process(by.actor)
     return await log.change(
         Account, c.account_id, lambda a: a.credit(c.transfer_id, c.amount, c.currency)
     )
 
 
-@handles(RefundAccount)
-async def refund_account(c: RefundAccount, log: Log, by: Caller) -> Receipt:
+@handles(RefundAccount, step=True)
+async def refund_account(c: RefundAccount, log: Log) -> Receipt:
     """Refund once."""
-    require_process(by.actor)
     return await log.change(
         Account, c.account_id, lambda a: a.funds.refund(c.transfer_id, c.reason)
     )
 
 
-@handles(SettleDebit)
-async def settle_debit(c: SettleDebit, log: Log, by: Caller) -> Receipt:
+@handles(SettleDebit, step=True)
+async def settle_debit(c: SettleDebit, log: Log) -> Receipt:
     """Settle once."""
-    require_process(by.actor)
     return await log.change(Account, c.account_id, lambda a: a.funds.settle(c.transfer_id))

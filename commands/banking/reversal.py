@@ -2,10 +2,8 @@
 
 from uuid import UUID
 
-from commands import Caller, Change, Ids, Log, Name, Receipt, Text, command, handles
-from commands.banking.process import ChosenId, actor_of
+from commands import Caller, Change, ChosenId, Ids, Log, Name, Receipt, Text, command, handles
 from domain import Event
-from domain.banking.process import require_process
 from domain.banking.transfer import Transfer
 
 
@@ -39,7 +37,7 @@ class RefuseReversal:
 async def reverse_transfer(c: ReverseTransfer, log: Log, ids: Ids, by: Caller) -> Receipt:
     """Ask for the reversal and request the transfer back, in one append."""
     reversal_id = c.reversal_id or ids.new()
-    actor = actor_of(by)
+    actor = by.actor
     original = await log.load(Transfer, c.transfer_id)
     asked: list[Event] = []
 
@@ -58,17 +56,15 @@ async def reverse_transfer(c: ReverseTransfer, log: Log, ids: Ids, by: Caller) -
     )
 
 
-@handles(CompleteReversal)
-async def complete_reversal(c: CompleteReversal, log: Log, by: Caller) -> Receipt:
+@handles(CompleteReversal, step=True)
+async def complete_reversal(c: CompleteReversal, log: Log) -> Receipt:
     """Record it once."""
-    require_process(by.actor)
     return await log.change(Transfer, c.transfer_id, lambda t: t.complete_reversal(c.reversal_id))
 
 
-@handles(RefuseReversal)
-async def refuse_reversal(c: RefuseReversal, log: Log, by: Caller) -> Receipt:
+@handles(RefuseReversal, step=True)
+async def refuse_reversal(c: RefuseReversal, log: Log) -> Receipt:
     """Record it once."""
-    require_process(by.actor)
     return await log.change(
         Transfer, c.transfer_id, lambda t: t.refuse_reversal(c.reversal_id, c.reason)
     )

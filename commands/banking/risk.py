@@ -2,8 +2,7 @@
 
 from uuid import UUID
 
-from commands import Caller, Clock, Currency, Log, Positive, Receipt, command, handles
-from domain.banking.process import require_process
+from commands import Clock, Currency, Log, Positive, Receipt, command, handles
 from domain.banking.risk import STANDARD, Risk, risk_id
 
 
@@ -18,10 +17,9 @@ class AssessTransfer:
     held: bool = False
 
 
-@handles(AssessTransfer)
-async def assess_transfer(c: AssessTransfer, log: Log, clock: Clock, by: Caller) -> Receipt:
+@handles(AssessTransfer, step=True)
+async def assess_transfer(c: AssessTransfer, log: Log, clock: Clock) -> Receipt:
     """Assess once."""
-    require_process(by.actor)
     now = clock.now()
     return await log.change(
         Risk,

@@ -15,9 +15,7 @@ from commands import (
     handles,
 )
 from commands.banking.account import is_account
-from commands.banking.process import actor_of
 from domain.banking.derived import require_chosen
-from domain.banking.process import require_process
 from domain.banking.transfer import Transfer, TransferRequested
 
 
@@ -76,7 +74,7 @@ async def request_transfer(c: RequestTransfer, log: Log, ids: Ids, by: Caller) -
         target=c.target,
         amount=c.amount,
         currency=c.currency,
-        requested_by=actor_of(by),
+        requested_by=by.actor,
         hold_id=c.hold_id,
         reference=c.reference,
         accounts_known=await is_account(log, c.source) and await is_account(log, c.target),
@@ -84,30 +82,26 @@ async def request_transfer(c: RequestTransfer, log: Log, ids: Ids, by: Caller) -
     return await log.change(Transfer, transfer_id, lambda t: t.request(asked))
 
 
-@handles(ClearTransfer)
-async def clear_transfer(c: ClearTransfer, log: Log, clock: Clock, by: Caller) -> Receipt:
+@handles(ClearTransfer, step=True)
+async def clear_transfer(c: ClearTransfer, log: Log, clock: Clock) -> Receipt:
     """Clear it once."""
-    require_process(by.actor)
     now = clock.now()
     return await log.change(Transfer, c.transfer_id, lambda t: t.clear(now))
 
 
-@handles(CompleteTransfer)
-async def complete_transfer(c: CompleteTransfer, log: Log, by: Caller) -> Receipt:
+@handles(CompleteTransfer, step=True)
+async def complete_transfer(c: CompleteTransfer, log: Log) -> Receipt:
     """Complete it once."""
-    require_process(by.actor)
     return await log.change(Transfer, c.transfer_id, lambda t: t.complete())
 
 
-@handles(FailTransfer)
-async def fail_transfer(c: FailTransfer, log: Log, by: Caller) -> Receipt:
+@handles(FailTransfer, step=True)
+async def fail_transfer(c: FailTransfer, log: Log) -> Receipt:
     """Fail it once."""
-    require_process(by.actor)
     return await log.change(Transfer, c.transfer_id, lambda t: t.fail(c.reason))
 
 
-@handles(TimeOutTransfer)
-async def time_out_transfer(c: TimeOutTransfer, log: Log, by: Caller) -> Receipt:
+@handles(TimeOutTransfer, step=True)
+async def time_out_transfer(c: TimeOutTransfer, log: Log) -> Receipt:
     """Time it out once."""
-    require_process(by.actor)
     return await log.change(Transfer, c.transfer_id, lambda t: t.time_out())

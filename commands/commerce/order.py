@@ -6,7 +6,6 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from commands import (
-    Caller,
     Clock,
     Ids,
     Log,
@@ -22,7 +21,6 @@ from commands import (
 from domain.commerce.basket import MAX_LINES, Item
 from domain.commerce.gateway import PaymentMethod
 from domain.commerce.order import RESERVATION_TTL, Address, Order
-from domain.commerce.process import require_process
 from domain.commerce.product import Product
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), Field(examples=["DE"])]
@@ -189,47 +187,41 @@ async def cancel_line(c: CancelLine, log: Log, ids: Ids) -> Receipt:
     )
 
 
-@handles(NoteReserved)
-async def note_reserved(c: NoteReserved, log: Log, by: Caller) -> Receipt:
+@handles(NoteReserved, step=True)
+async def note_reserved(c: NoteReserved, log: Log) -> Receipt:
     """Note it."""
-    require_process(by.actor)
     return await log.change(Order, c.order_id, lambda order: order.note_reserved(c.product_id))
 
 
-@handles(NoteCommitted)
-async def note_committed(c: NoteCommitted, log: Log, by: Caller) -> Receipt:
+@handles(NoteCommitted, step=True)
+async def note_committed(c: NoteCommitted, log: Log) -> Receipt:
     """Note it."""
-    require_process(by.actor)
     return await log.change(Order, c.order_id, lambda order: order.note_committed(c.product_id))
 
 
-@handles(NoteStockRefused)
-async def note_stock_refused(c: NoteStockRefused, log: Log, by: Caller) -> Receipt:
+@handles(NoteStockRefused, step=True)
+async def note_stock_refused(c: NoteStockRefused, log: Log) -> Receipt:
     """Note it."""
-    require_process(by.actor)
     return await log.change(
         Order, c.order_id, lambda order: order.note_refused(c.product_id, c.reason)
     )
 
 
-@handles(MarkPaid)
-async def mark_paid(c: MarkPaid, log: Log, by: Caller) -> Receipt:
+@handles(MarkPaid, step=True)
+async def mark_paid(c: MarkPaid, log: Log) -> Receipt:
     """Note it."""
-    require_process(by.actor)
     return await log.change(Order, c.order_id, lambda order: order.pay(c.amount))
 
 
-@handles(FailOrder)
-async def fail_order(c: FailOrder, log: Log, by: Caller) -> Receipt:
+@handles(FailOrder, step=True)
+async def fail_order(c: FailOrder, log: Log) -> Receipt:
     """Give it up."""
-    require_process(by.actor)
     return await log.change(Order, c.order_id, lambda order: order.fail(c.reason))
 
 
-@handles(NoteDelivered)
-async def note_delivered(c: NoteDelivered, log: Log, by: Caller) -> Receipt:
+@handles(NoteDelivered, step=True)
+async def note_delivered(c: NoteDelivered, log: Log) -> Receipt:
     """Note it."""
-    require_process(by.actor)
     return await log.change(Order, c.order_id, lambda order: order.note_delivered(c.shipment_id))
 
 

@@ -7,7 +7,7 @@ from commands import Caller, Currency, Log, Name, Positive, Receipt, Text, comma
 from domain import Money
 from domain.commerce.gateway import Answer, Outcome, PaymentMethod
 from domain.commerce.payment import Payment, Status
-from domain.commerce.process import require_acquirer, require_process
+from domain.commerce.process import require_acquirer
 
 
 class Gateway(Protocol):
@@ -131,10 +131,9 @@ class VoidCard:
     payment_id: UUID
 
 
-@handles(RequestPayment)
-async def request_payment(c: RequestPayment, log: Log, by: Caller) -> Receipt:
+@handles(RequestPayment, step=True)
+async def request_payment(c: RequestPayment, log: Log) -> Receipt:
     """Request it under a reference that is its own id."""
-    require_process(by.actor)
     method = PaymentMethod(
         kind=c.method,
         card_token=c.card_token,
@@ -149,10 +148,9 @@ async def request_payment(c: RequestPayment, log: Log, by: Caller) -> Receipt:
     )
 
 
-@handles(AuthoriseCard)
-async def authorise_card(c: AuthoriseCard, log: Log, gateway: Gateway, by: Caller) -> Receipt:
+@handles(AuthoriseCard, step=True)
+async def authorise_card(c: AuthoriseCard, log: Log, gateway: Gateway) -> Receipt:
     """Ask the acquirer and note what it says; nothing is asked that is not wanted."""
-    require_process(by.actor)
     payment = await log.load(Payment, c.payment_id)
     if payment.status is not Status.REQUESTED or not payment.method.is_card:
         return await log.change(Payment, c.payment_id, lambda _payment: [])
@@ -161,10 +159,9 @@ async def authorise_card(c: AuthoriseCard, log: Log, gateway: Gateway, by: Calle
     return await log.change(Payment, c.payment_id, lambda p: p.note_authorisation(answer))
 
 
-@handles(GiveUpAuthorisation)
-async def give_up_authorisation(c: GiveUpAuthorisation, log: Log, by: Caller) -> Receipt:
+@handles(GiveUpAuthorisation, step=True)
+async def give_up_authorisation(c: GiveUpAuthorisation, log: Log) -> Receipt:
     """Give up."""
-    require_process(by.actor)
     return await log.change(
         Payment, c.payment_id, lambda payment: payment.give_up_authorisation("no_answer")
     )
@@ -182,24 +179,21 @@ async def settle_authorisation(c: SettleAuthorisation, log: Log, by: Caller) -> 
     )
 
 
-@handles(LapseAuthorisation)
-async def lapse_authorisation(c: LapseAuthorisation, log: Log, by: Caller) -> Receipt:
+@handles(LapseAuthorisation, step=True)
+async def lapse_authorisation(c: LapseAuthorisation, log: Log) -> Receipt:
     """Note it."""
-    require_process(by.actor)
     return await log.change(Payment, c.payment_id, lambda payment: payment.lapse(c.reason))
 
 
-@handles(CapturePayment)
-async def capture_payment(c: CapturePayment, log: Log, by: Caller) -> Receipt:
+@handles(CapturePayment, step=True)
+async def capture_payment(c: CapturePayment, log: Log) -> Receipt:
     """Begin to capture; who captures depends on the method."""
-    require_process(by.actor)
     return await log.change(Payment, c.payment_id, lambda payment: payment.capture(c.amount))
 
 
-@handles(CaptureCard)
-async def capture_card(c: CaptureCard, log: Log, gateway: Gateway, by: Caller) -> Receipt:
+@handles(CaptureCard, step=True)
+async def capture_card(c: CaptureCard, log: Log, gateway: Gateway) -> Receipt:
     """Ask the acquirer and note what it says."""
-    require_process(by.actor)
     payment = await log.load(Payment, c.payment_id)
     if payment.status is not Status.CAPTURING or not payment.method.is_card:
         return await log.change(Payment, c.payment_id, lambda _payment: [])
@@ -208,26 +202,23 @@ async def capture_card(c: CaptureCard, log: Log, gateway: Gateway, by: Caller) -
     return await log.change(Payment, c.payment_id, lambda p: p.note_capture(answer))
 
 
-@handles(GiveUpCapture)
-async def give_up_capture(c: GiveUpCapture, log: Log, by: Caller) -> Receipt:
+@handles(GiveUpCapture, step=True)
+async def give_up_capture(c: GiveUpCapture, log: Log) -> Receipt:
     """Give up."""
-    require_process(by.actor)
     answer = Answer(Outcome.DECLINED, "no_answer")
     return await log.change(Payment, c.payment_id, lambda payment: payment.note_capture(answer))
 
 
-@handles(SettleCapture)
-async def settle_capture(c: SettleCapture, log: Log, by: Caller) -> Receipt:
+@handles(SettleCapture, step=True)
+async def settle_capture(c: SettleCapture, log: Log) -> Receipt:
     """Note it."""
-    require_process(by.actor)
     answer = Answer(Outcome.APPROVED if c.approved else Outcome.DECLINED, c.reason)
     return await log.change(Payment, c.payment_id, lambda payment: payment.note_capture(answer))
 
 
-@handles(ReversePayment)
-async def reverse_payment(c: ReversePayment, log: Log, by: Caller) -> Receipt:
+@handles(ReversePayment, step=True)
+async def reverse_payment(c: ReversePayment, log: Log) -> Receipt:
     """Begin to undo it."""
-    require_process(by.actor)
     return await log.change(Payment, c.payment_id, lambda payment: payment.reverse(c.reason))
 
 

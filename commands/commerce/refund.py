@@ -3,12 +3,11 @@
 from typing import Literal
 from uuid import UUID
 
-from commands import Caller, Currency, Ids, Log, Positive, Receipt, Text, command, handles
+from commands import Currency, Ids, Log, Positive, Receipt, Text, command, handles
 from commands.commerce.payment import Gateway
 from domain import Money
 from domain.commerce.gateway import Answer, Outcome, PaymentMethod
 from domain.commerce.payment import Payment
-from domain.commerce.process import require_process
 from domain.commerce.refund import Refund, refund_id
 
 
@@ -74,19 +73,17 @@ async def refund_payment(c: RefundPayment, log: Log, ids: Ids) -> Receipt:
     )
 
 
-@handles(RefundUpTo)
-async def refund_up_to(c: RefundUpTo, log: Log, by: Caller) -> Receipt:
+@handles(RefundUpTo, step=True)
+async def refund_up_to(c: RefundUpTo, log: Log) -> Receipt:
     """Request what can be refunded."""
-    require_process(by.actor)
     return await log.change(
         Payment, c.payment_id, lambda payment: payment.refund_up_to(c.refund_id, c.amount, c.reason)
     )
 
 
-@handles(OpenRefund)
-async def open_refund(c: OpenRefund, log: Log, by: Caller) -> Receipt:
+@handles(OpenRefund, step=True)
+async def open_refund(c: OpenRefund, log: Log) -> Receipt:
     """Open it."""
-    require_process(by.actor)
     method = PaymentMethod(
         kind=c.method, account_id=c.account_id, merchant_account_id=c.merchant_account_id
     )
@@ -108,9 +105,8 @@ async def refund_card(c: RefundCard, log: Log, gateway: Gateway) -> Receipt:
     return await log.change(Payment, c.payment_id, lambda p: p.note_refund(c.refund_id, answer))
 
 
-@handles(SettleRefund)
-async def settle_refund(c: SettleRefund, log: Log, by: Caller) -> Receipt:
+@handles(SettleRefund, step=True)
+async def settle_refund(c: SettleRefund, log: Log) -> Receipt:
     """Note it."""
-    require_process(by.actor)
     answer = Answer(Outcome.APPROVED if c.approved else Outcome.DECLINED, c.reason)
     return await log.change(Payment, c.payment_id, lambda p: p.note_refund(c.refund_id, answer))

@@ -5,9 +5,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from commands import Caller, Change, Ids, Log, Name, Quantity, Receipt, command, handles, part
+from commands import Change, Ids, Log, Name, Quantity, Receipt, command, handles, part
 from domain.commerce.order import Order
-from domain.commerce.process import require_process
 from domain.commerce.shipment import MAX_UNITS, Shipment, Units
 
 
@@ -85,8 +84,7 @@ async def deliver_shipment(c: DeliverShipment, log: Log) -> Receipt:
     )
 
 
-@handles(WithdrawShipment)
-async def withdraw_shipment(c: WithdrawShipment, log: Log, by: Caller) -> Receipt:
+@handles(WithdrawShipment, step=True)
+async def withdraw_shipment(c: WithdrawShipment, log: Log) -> Receipt:
     """Withdraw it."""
-    require_process(by.actor)
     return await log.change(Shipment, c.shipment_id, lambda shipment: shipment.withdraw())

@@ -8,7 +8,6 @@ from pydantic import Field, Strict
 
 from commands import (
     MAX_QUANTITY,
-    Caller,
     Clock,
     Ids,
     Log,
@@ -18,7 +17,6 @@ from commands import (
     command,
     handles,
 )
-from domain.commerce.process import require_process
 from domain.commerce.product import Product
 from domain.commerce.stock import Stock, stock_id
 
@@ -104,10 +102,9 @@ async def adjust_stock(c: AdjustStock, log: Log, ids: Ids, clock: Clock) -> Rece
     )
 
 
-@handles(ReserveStock)
-async def reserve_stock(c: ReserveStock, log: Log, clock: Clock, by: Caller) -> Receipt:
+@handles(ReserveStock, step=True)
+async def reserve_stock(c: ReserveStock, log: Log, clock: Clock) -> Receipt:
     """Reserve, as of now."""
-    require_process(by.actor)
     return await log.change(
         Stock,
         stock_id(c.product_id),
@@ -117,10 +114,9 @@ async def reserve_stock(c: ReserveStock, log: Log, clock: Clock, by: Caller) -> 
     )
 
 
-@handles(CommitReservation)
-async def commit_reservation(c: CommitReservation, log: Log, clock: Clock, by: Caller) -> Receipt:
+@handles(CommitReservation, step=True)
+async def commit_reservation(c: CommitReservation, log: Log, clock: Clock) -> Receipt:
     """Commit, as of now."""
-    require_process(by.actor)
     return await log.change(
         Stock,
         stock_id(c.product_id),
@@ -128,10 +124,9 @@ async def commit_reservation(c: CommitReservation, log: Log, clock: Clock, by: C
     )
 
 
-@handles(ReleaseStock)
-async def release_stock(c: ReleaseStock, log: Log, by: Caller) -> Receipt:
+@handles(ReleaseStock, step=True)
+async def release_stock(c: ReleaseStock, log: Log) -> Receipt:
     """Release."""
-    require_process(by.actor)
     return await log.change(
         Stock,
         stock_id(c.product_id),
@@ -139,10 +134,9 @@ async def release_stock(c: ReleaseStock, log: Log, by: Caller) -> Receipt:
     )
 
 
-@handles(ShipStock)
-async def ship_stock(c: ShipStock, log: Log, by: Caller) -> Receipt:
+@handles(ShipStock, step=True)
+async def ship_stock(c: ShipStock, log: Log) -> Receipt:
     """Ship."""
-    require_process(by.actor)
     return await log.change(
         Stock,
         stock_id(c.product_id),

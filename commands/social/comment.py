@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from commands import Caller, Ids, Log, Receipt, Text, command, handles
-from commands.social.post import ChosenId, look_at
+from commands import Caller, ChosenId, Ids, Log, Receipt, Text, command, handles
+from commands.social.post import look_at
 from commands.social.profile import member_with_profile
 from domain.social.comment import Comment
 from domain.social.post import Post

@@ -3,9 +3,9 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from commands import Caller, Ids, Log, Name, Receipt, Text, command, handles
+from commands import Caller, ChosenId, Ids, Log, Name, Receipt, Text, command, handles
 from commands.social.follow import follows
 from commands.social.profile import member_with_profile
 from domain.social.post import PUBLIC, Content, Post
@@ -14,20 +14,6 @@ from domain.social.profile import require_member
 MAX_MEDIA = 20
 """How many media one post refers to."""
 
-DERIVED = 5
-"""The version of ids that are computed from others."""
-
-
-def _not_derived(id: UUID) -> UUID:
-    # Follows and likes live under ids that anybody can compute. Whoever could put a post there
-    # would keep a member from following or liking.
-    if id.version == DERIVED:
-        raise ValueError(f"{id} is a version 5 UUID; choose a random or time-ordered one")
-    return id
-
-
-ChosenId = Annotated[UUID, AfterValidator(_not_derived)]
-"""An id that the caller chooses for something new."""
 Media = Annotated[tuple[Name, ...], Field(max_length=MAX_MEDIA)]
 Visibility = Literal["public", "followers", "private"]
 

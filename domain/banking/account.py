@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from domain import Event, Refused, State
+from domain import Event, Refused, State, is_process
 from domain.banking.funds import Funds
 from domain.banking.hold import (
     HoldExpired,
@@ -19,7 +19,6 @@ from domain.banking.posting import (
     MoneyDeposited,
     MoneyWithdrawn,
 )
-from domain.banking.process import is_process
 from domain.banking.refusal import (
     AccountExists,
     AccountIsClosed,

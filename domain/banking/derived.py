@@ -2,11 +2,7 @@
 
 from uuid import UUID
 
-from domain import Invalid
-from domain.banking.process import is_process
-
-VERSION = 5
-"""The UUID version of derived ids."""
+from domain import Invalid, is_derived, is_process
 
 
 class DerivedId(Invalid, code="derived_id"):
@@ -15,11 +11,6 @@ class DerivedId(Invalid, code="derived_id"):
     External accounts, number claims and risks have such ids, and so has what processes ask for.
     Whoever put an account or a transfer there would keep money from moving, or pass for another.
     """
-
-
-def is_derived(id: UUID) -> bool:
-    """Tell whether the id follows from others."""
-    return id.version == VERSION
 
 
 def require_chosen(id: UUID, actor: str) -> None:

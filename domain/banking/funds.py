@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain import MAX_AMOUNT, Event, Refused
+from domain import MAX_AMOUNT, Event, Refused, is_process
 from domain.banking.hold import MAX_HOLDS, Hold, HoldExpired, HoldPlaced, HoldRefused, HoldReleased
 from domain.banking.posting import (
     AccountCredited,
@@ -19,7 +19,6 @@ from domain.banking.posting import (
     MoneyDeposited,
     MoneyWithdrawn,
 )
-from domain.banking.process import is_process
 from domain.banking.refusal import (
     BalanceLimit,
     CurrencyMismatch,

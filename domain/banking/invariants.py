@@ -1,10 +1,9 @@
 """What must hold over the whole log of the bank, watched fact by fact."""
 
 from collections import Counter
-from typing import Protocol
 from uuid import UUID
 
-from domain import Event
+from domain import Event, Watcher
 from domain.banking.account import AccountClosed, AccountOpened
 from domain.banking.external import MoneyEntered, MoneyLeft
 from domain.banking.hold import HoldExpired, HoldPlaced, HoldReleased
@@ -18,26 +17,9 @@ from domain.banking.posting import (
 )
 from domain.banking.transfer import TransferCompleted, TransferFailed
 
-MAX_BREACHES = 100
-"""How many breaches a watcher names; a log with more needs no longer list."""
-
 Coming = MoneyDeposited | AccountCredited | AccountRefunded
 Going = MoneyWithdrawn | AccountDebited
 OnAccount = Coming | Going
-
-
-class Watcher(Protocol):
-    """One invariant: sees every fact of the context in log order, then names what broke it."""
-
-    name: str
-
-    def see(self, stream: UUID, fact: Event) -> None:
-        """Take one fact in."""
-        ...
-
-    def breaches(self) -> list[str]:
-        """Return a sentence for each breach up to here; none when the invariant held."""
-        ...
 
 
 def watch() -> list[Watcher]:
@@ -45,19 +27,7 @@ def watch() -> list[Watcher]:
     return [MoneyConserved(), BalancesFollow(), HoldsResolveOnce(), TransfersEnd(), NumbersUnique()]
 
 
-class _Breaches:
-    def __init__(self) -> None:
-        self._breaches: list[str] = []
-
-    def breaches(self) -> list[str]:
-        return self._breaches
-
-    def _breach(self, sentence: str) -> None:
-        if len(self._breaches) < MAX_BREACHES:
-            self._breaches.append(sentence)
-
-
-class MoneyConserved(_Breaches):
+class MoneyConserved(Watcher):
     """Per currency all balances, external ones included, and what is in flight sum to zero.
 
     In flight is what was debited for a transfer and neither credited nor refunded. The two sides
@@ -81,14 +51,14 @@ class MoneyConserved(_Breaches):
         match fact:
             case AccountDebited(transfer_id=transfer):
                 if transfer in self._in_flight:
-                    self._breach(f"account {stream}: transfer {transfer} is debited twice")
+                    self.breach(f"account {stream}: transfer {transfer} is debited twice")
                 self._in_flight[transfer] = (fact.currency, fact.amount)
                 self._flying[fact.currency] += fact.amount
             case AccountCredited(transfer_id=transfer) | AccountRefunded(transfer_id=transfer):
                 came = (fact.currency, fact.amount)
                 flew = self._in_flight.pop(transfer, None)
                 if flew != came:
-                    self._breach(f"account {stream}: transfer {transfer} brings {came}, not {flew}")
+                    self.breach(f"account {stream}: transfer {transfer} brings {came}, not {flew}")
                 self._flying[fact.currency] -= fact.amount
         if isinstance(fact, OnAccount | MoneyEntered | MoneyLeft):
             self._balance(stream, fact.currency, fact.balance)
@@ -100,7 +70,7 @@ class MoneyConserved(_Breaches):
         between = self._half[2] if self._half and self._half[1] == currency else 0
         total = self._sums[currency] + self._flying[currency]
         if total != between:
-            self._breach(
+            self.breach(
                 f"{currency}: balances {self._sums[currency]} and {self._flying[currency]} in "
                 f"flight sum to {total} after a posting on {stream}, not to {between}"
             )
@@ -116,7 +86,7 @@ class MoneyConserved(_Breaches):
             case _:
                 other = None
         if half != other:
-            self._breach(f"{fact.TOPIC} on {stream}: one side is {half}, the other {other}")
+            self.breach(f"{fact.TOPIC} on {stream}: one side is {half}, the other {other}")
         match fact:
             case MoneyDeposited(deposit_id=posting, amount=amount):
                 self._half = (posting, fact.currency, amount)
@@ -129,7 +99,7 @@ class MoneyConserved(_Breaches):
         return [*self._breaches, *unpaired]
 
 
-class BalancesFollow(_Breaches):
+class BalancesFollow(Watcher):
     """A posting's balance is the one before it and its amount, and never below the credit limit.
 
     An account is closed with nothing on it and takes no posting after that.
@@ -152,7 +122,7 @@ class BalancesFollow(_Breaches):
             case AccountClosed():
                 self._closed.add(stream)
                 if before:
-                    self._breach(f"account {stream} is closed with {before} on it")
+                    self.breach(f"account {stream} is closed with {before} on it")
             case (
                 MoneyDeposited()
                 | AccountCredited()
@@ -162,23 +132,23 @@ class BalancesFollow(_Breaches):
             ):
                 self._post(stream, fact, before)
             case MoneyEntered(amount=amount) if fact.balance != before - amount:
-                self._breach(f"external {stream}: {before} - {amount} is not {fact.balance}")
+                self.breach(f"external {stream}: {before} - {amount} is not {fact.balance}")
             case MoneyLeft(amount=amount) if fact.balance != before + amount:
-                self._breach(f"external {stream}: {before} + {amount} is not {fact.balance}")
+                self.breach(f"external {stream}: {before} + {amount} is not {fact.balance}")
         if isinstance(fact, OnAccount | MoneyEntered | MoneyLeft):
             self._balances[stream] = fact.balance
 
     def _post(self, stream: UUID, fact: OnAccount, before: int) -> None:
         change = fact.amount if isinstance(fact, Coming) else -fact.amount
         if fact.balance != before + change:
-            self._breach(f"account {stream}: {before} and {change} is not {fact.balance}")
+            self.breach(f"account {stream}: {before} and {change} is not {fact.balance}")
         if fact.balance < -self._limits.get(stream, 0):
-            self._breach(f"account {stream}: {fact.balance} is beyond its credit limit")
+            self.breach(f"account {stream}: {fact.balance} is beyond its credit limit")
         if stream in self._closed or stream not in self._limits:
-            self._breach(f"account {stream}: {fact.TOPIC} while it is not open")
+            self.breach(f"account {stream}: {fact.TOPIC} while it is not open")
 
 
-class HoldsResolveOnce(_Breaches):
+class HoldsResolveOnce(Watcher):
     """A hold is resolved once: drawn on for no more than it keeps, released, or expired."""
 
     name = "holds resolve once"
@@ -193,7 +163,7 @@ class HoldsResolveOnce(_Breaches):
         match fact:
             case HoldPlaced(hold_id=hold, amount=amount):
                 if (stream, hold) in self._holds:
-                    self._breach(f"account {stream}: hold {hold} is placed twice")
+                    self.breach(f"account {stream}: hold {hold} is placed twice")
                 self._holds[stream, hold] = amount
                 self._open[stream] += 1
             case HoldReleased(hold_id=hold) | HoldExpired(hold_id=hold):
@@ -201,19 +171,19 @@ class HoldsResolveOnce(_Breaches):
             case AccountDebited(hold_id=UUID() as hold):
                 self._resolve(stream, hold, fact.held, fact.amount)
             case AccountClosed() if self._open[stream]:
-                self._breach(f"account {stream} is closed with {self._open[stream]} holds")
+                self.breach(f"account {stream} is closed with {self._open[stream]} holds")
 
     def _resolve(self, stream: UUID, hold: UUID, held: int, taken: int) -> None:
         kept = self._holds.pop((stream, hold), None)
         if kept is None:
-            self._breach(f"account {stream}: hold {hold} is resolved and was not there")
+            self.breach(f"account {stream}: hold {hold} is resolved and was not there")
             return
         self._open[stream] -= 1
         if kept != held or taken > kept:
-            self._breach(f"account {stream}: hold {hold} kept {kept}, said {held}, gave {taken}")
+            self.breach(f"account {stream}: hold {hold} kept {kept}, said {held}, gave {taken}")
 
 
-class TransfersEnd(_Breaches):
+class TransfersEnd(Watcher):
     """A transfer that completed has arrived; one that failed left nothing on the way."""
 
     name = "transfers end completely"
@@ -230,7 +200,7 @@ class TransfersEnd(_Breaches):
             case AccountDebited(transfer_id=transfer):
                 self._debited.add(transfer)
                 if transfer in self._ended:
-                    self._breach(f"transfer {transfer} is debited after its end")
+                    self.breach(f"transfer {transfer} is debited after its end")
             case AccountCredited(transfer_id=transfer):
                 self._debited.discard(transfer)
                 self._credited.add(transfer)
@@ -239,19 +209,19 @@ class TransfersEnd(_Breaches):
             case TransferCompleted():
                 self._end(stream)
                 if stream not in self._credited:
-                    self._breach(f"transfer {stream} completed and its money never arrived")
+                    self.breach(f"transfer {stream} completed and its money never arrived")
             case TransferFailed():
                 self._end(stream)
                 if stream in self._debited or stream in self._credited:
-                    self._breach(f"transfer {stream} failed and its money is not back")
+                    self.breach(f"transfer {stream} failed and its money is not back")
 
     def _end(self, transfer: UUID) -> None:
         if transfer in self._ended:
-            self._breach(f"transfer {transfer} ends twice")
+            self.breach(f"transfer {transfer} ends twice")
         self._ended.add(transfer)
 
 
-class NumbersUnique(_Breaches):
+class NumbersUnique(Watcher):
     """No two accounts have one number, and each number is claimed for the account that has it."""
 
     name = "account numbers are unique"
@@ -266,11 +236,11 @@ class NumbersUnique(_Breaches):
         match fact:
             case AccountOpened(number=number):
                 if number in self._opened:
-                    self._breach(f"number {number} is that of {self._opened[number]} and {stream}")
+                    self.breach(f"number {number} is that of {self._opened[number]} and {stream}")
                 self._opened[number] = stream
             case NumberClaimed(number=number, account_id=account):
                 if number in self._claimed:
-                    self._breach(f"number {number} is claimed twice")
+                    self.breach(f"number {number} is claimed twice")
                 self._claimed[number] = account
                 if self._opened.get(number) != account:
-                    self._breach(f"number {number} is claimed for {account}, which has another")
+                    self.breach(f"number {number} is claimed for {account}, which has another")

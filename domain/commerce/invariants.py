@@ -1,10 +1,9 @@
 """What must hold over the whole log of commerce, watched fact by fact."""
 
 from collections import defaultdict
-from typing import Protocol
 from uuid import UUID
 
-from domain import Event
+from domain import Event, Watcher
 from domain.commerce.authorisation import (
     AuthorisedTooLate,
     PaymentAuthorised,
@@ -27,42 +26,13 @@ from domain.commerce.stock import (
     StockShipped,
 )
 
-MAX_BREACHES = 100
-"""How many breaches a watcher names; a log with more needs no longer list."""
-
-
-class Watcher(Protocol):
-    """One invariant: sees every fact of the context in log order, then names what broke it."""
-
-    name: str
-
-    def see(self, stream: UUID, fact: Event) -> None:
-        """Take one fact in."""
-        ...
-
-    def breaches(self) -> list[str]:
-        """Return a sentence for each breach; none when the invariant held."""
-        ...
-
 
 def watch() -> list[Watcher]:
     """Return fresh watchers for one walk through the log."""
     return [StockNotNegative(), HoldingsAddUp(), MoneyInBounds(), LinesInBounds()]
 
 
-class _Breaches:
-    def __init__(self) -> None:
-        self._breaches: list[str] = []
-
-    def breaches(self) -> list[str]:
-        return self._breaches
-
-    def _require(self, held: bool, sentence: str) -> None:
-        if not held and len(self._breaches) < MAX_BREACHES:
-            self._breaches.append(sentence)
-
-
-class StockNotNegative(_Breaches):
+class StockNotNegative(Watcher):
     """No product has fewer units on hand than are held for orders, and never fewer than none."""
 
     name = "stock is never negative or oversold"
@@ -87,12 +57,12 @@ class StockNotNegative(_Breaches):
             case _:
                 return
         on_hand, reserved = self._on_hand[stream], self._reserved[stream]
-        self._require(
+        self.require(
             0 <= reserved <= on_hand, f"stock {stream}: {on_hand} on hand, {reserved} reserved"
         )
 
 
-class HoldingsAddUp(_Breaches):
+class HoldingsAddUp(Watcher):
     """An order gives back, commits and ships only what it holds of a product, each unit once."""
 
     name = "every reserved unit is used at most once"
@@ -122,13 +92,13 @@ class HoldingsAddUp(_Breaches):
             case _:
                 return
         held, committed = self._held[stream, order], self._committed[stream, order]
-        self._require(
+        self.require(
             held >= 0 and committed >= 0,
             f"stock {stream}, order {order}: {held} held, {committed} committed",
         )
 
 
-class MoneyInBounds(_Breaches):
+class MoneyInBounds(Watcher):
     """Captured at most what is authorised, once; refunded at most what is captured."""
 
     name = "captured <= authorised, refunded <= captured"
@@ -146,25 +116,25 @@ class MoneyInBounds(_Breaches):
                 self._authorised[stream] = amount
             case PaymentVoided():
                 self._authorised[stream] = 0
-                self._require(stream not in self._captured, f"payment {stream}: captured and void")
+                self.require(stream not in self._captured, f"payment {stream}: captured and void")
             case PaymentCaptured(amount=amount):
-                self._require(stream not in self._captured, f"payment {stream}: captured twice")
+                self.require(stream not in self._captured, f"payment {stream}: captured twice")
                 self._captured[stream] = amount
                 authorised = self._authorised[stream]
-                self._require(
+                self.require(
                     amount <= authorised,
                     f"payment {stream}: captured {amount} of {authorised} authorised",
                 )
             case PaymentRefunded(amount=amount):
                 self._refunded[stream] += amount
                 refunded, captured = self._refunded[stream], self._captured.get(stream, 0)
-                self._require(
+                self.require(
                     refunded <= captured,
                     f"payment {stream}: refunded {refunded} of {captured} captured",
                 )
 
 
-class LinesInBounds(_Breaches):
+class LinesInBounds(Watcher):
     """Of each line, cancelled and shipped units together are at most what was ordered."""
 
     name = "cancelled + shipped <= ordered"
@@ -188,6 +158,4 @@ class LinesInBounds(_Breaches):
     def _take(self, order: UUID, product: UUID, quantity: int) -> None:
         self._left[order, product] -= quantity
         left = self._left[order, product]
-        self._require(
-            left >= 0, f"order {order}, product {product}: {-left} more than were ordered"
-        )
+        self.require(left >= 0, f"order {order}, product {product}: {-left} more than were ordered")

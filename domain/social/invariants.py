@@ -1,32 +1,14 @@
 """What must hold over the whole log of the network, watched fact by fact."""
 
 from collections.abc import Hashable
-from typing import Protocol
 from uuid import UUID
 
-from domain import Event
+from domain import Event, Watcher
 from domain.social.comment import CommentAdded, CommentDeleted, CommentEdited
 from domain.social.follow import Followed, Unfollowed, follow_id
 from domain.social.like import Liked, Unliked, like_id
 from domain.social.post import PostDeleted, PostDrafted, PostEdited, PostPublished
 from domain.social.profile import ProfileCreated
-
-MAX_BREACHES = 100
-"""How many breaches a watcher names; a log with more needs no longer list."""
-
-
-class Watcher(Protocol):
-    """One invariant: sees every fact of the context in log order, then names what broke it."""
-
-    name: str
-
-    def see(self, stream: UUID, fact: Event) -> None:
-        """Take one fact in."""
-        ...
-
-    def breaches(self) -> list[str]:
-        """Return a sentence for each breach; none when the invariant held."""
-        ...
 
 
 def watch() -> list[Watcher]:
@@ -34,19 +16,7 @@ def watch() -> list[Watcher]:
     return [FollowsAlternate(), LikesAlternate(), MembersHaveProfiles(), TextsLiveOnce()]
 
 
-class _Breaches:
-    def __init__(self) -> None:
-        self._breaches: list[str] = []
-
-    def breaches(self) -> list[str]:
-        return self._breaches
-
-    def _breach(self, sentence: str) -> None:
-        if len(self._breaches) < MAX_BREACHES:
-            self._breaches.append(sentence)
-
-
-class _Alternating(_Breaches):
+class _Alternating(Watcher):
     """Things that are switched on and off in turn, starting with on."""
 
     def __init__(self) -> None:
@@ -55,7 +25,7 @@ class _Alternating(_Breaches):
 
     def _switch(self, what: str, key: Hashable, *, on: bool) -> None:
         if (key in self._on) == on:
-            self._breach(f"{what} {key} is switched {'on' if on else 'off'} twice in a row")
+            self.breach(f"{what} {key} is switched {'on' if on else 'off'} twice in a row")
         if on:
             self._on.add(key)
         else:
@@ -73,9 +43,9 @@ class FollowsAlternate(_Alternating):
             return
         self._switch("follow", stream, on=isinstance(fact, Followed))
         if fact.follower == fact.followee:
-            self._breach(f"follow {stream}: member {fact.follower} follows themselves")
+            self.breach(f"follow {stream}: member {fact.follower} follows themselves")
         if stream != follow_id(fact.follower, fact.followee):
-            self._breach(f"follow {stream} is not the stream of its pair")
+            self.breach(f"follow {stream} is not the stream of its pair")
 
 
 class LikesAlternate(_Alternating):
@@ -89,10 +59,10 @@ class LikesAlternate(_Alternating):
             return
         self._switch("like", stream, on=isinstance(fact, Liked))
         if stream != like_id(fact.member_id, fact.post_id):
-            self._breach(f"like {stream} is not the stream of its member and post")
+            self.breach(f"like {stream} is not the stream of its member and post")
 
 
-class MembersHaveProfiles(_Breaches):
+class MembersHaveProfiles(Watcher):
     """Whoever writes, likes or is followed has joined before, once."""
 
     name = "members have profiles"
@@ -107,7 +77,7 @@ class MembersHaveProfiles(_Breaches):
         match fact:
             case ProfileCreated():
                 if stream in self._members:
-                    self._breach(f"profile {stream} is created twice")
+                    self.breach(f"profile {stream} is created twice")
                 self._members.add(stream)
             case Followed(follower=follower, followee=followee):
                 named = (follower, followee)
@@ -117,10 +87,10 @@ class MembersHaveProfiles(_Breaches):
                 named = (member,)
         for member in named:
             if member not in self._members:
-                self._breach(f"member {member} acts on stream {stream} without a profile")
+                self.breach(f"member {member} acts on stream {stream} without a profile")
 
 
-class TextsLiveOnce(_Breaches):
+class TextsLiveOnce(Watcher):
     """Posts and comments begin once, and nothing happens to them after their deletion.
 
     A post is published once, and its revisions are numbered without gaps.
@@ -138,17 +108,17 @@ class TextsLiveOnce(_Breaches):
         match fact:
             case PostDrafted() | CommentAdded():
                 if stream in self._revisions:
-                    self._breach(f"{fact.TOPIC}: stream {stream} begins twice")
+                    self.breach(f"{fact.TOPIC}: stream {stream} begins twice")
                 self._revisions[stream] = 1
             case PostEdited(revision=revision):
                 self._require_alive(stream, fact)
                 if revision != self._revisions.get(stream, 0) + 1:
-                    self._breach(f"post {stream}: revision {revision} is out of turn")
+                    self.breach(f"post {stream}: revision {revision} is out of turn")
                 self._revisions[stream] = revision
             case PostPublished():
                 self._require_alive(stream, fact)
                 if stream in self._published:
-                    self._breach(f"post {stream} is published twice")
+                    self.breach(f"post {stream} is published twice")
                 self._published.add(stream)
             case CommentEdited():
                 self._require_alive(stream, fact)
@@ -158,4 +128,4 @@ class TextsLiveOnce(_Breaches):
 
     def _require_alive(self, stream: UUID, fact: Event) -> None:
         if not self._revisions.get(stream):
-            self._breach(f"{fact.TOPIC}: stream {stream} is not alive")
+            self.breach(f"{fact.TOPIC}: stream {stream} is not alive")

@@ -15,7 +15,7 @@ from commands.banking.transfer import (
     FailTransfer,
     TimeOutTransfer,
 )
-from domain import Event
+from domain import Event, is_process
 from domain.banking.approval import ApprovalAwaited, TransferApproved, TransferFlagged
 from domain.banking.hold import HoldPlaced, HoldRefused
 from domain.banking.posting import (
@@ -25,7 +25,6 @@ from domain.banking.posting import (
     CreditRefused,
     DebitRefused,
 )
-from domain.banking.process import is_process
 from domain.banking.refusal import UnknownAccount
 from domain.banking.risk import Severity, TransferAssessed
 from domain.banking.transfer import (

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from commands.banking.transfer import RequestTransfer
 from commands.commerce.refund import RefundCard, SettleRefund
-from domain import Envelope, Event
+from domain import Envelope, Event, is_derived
 from domain.banking.transfer import TransferCompleted, TransferFailed
 from domain.commerce.gateway import PaymentMethod
 from domain.commerce.refund import (
@@ -21,14 +21,12 @@ from sagas import Cancel, Deadline, Step, saga
 ASK_AGAIN_AFTER = timedelta(minutes=1)
 MAX_ATTEMPTS = 10
 """How often a refund is asked for, ever more slowly, before it is left to a person."""
-DERIVED = 5
-"""The version of ids that are computed from others; people cannot choose one for a transfer."""
 
 
 def _transfer(fact: Event, at: Envelope) -> UUID | None:
     """Find the refund that a transfer ends: it has its id."""
     ended = isinstance(fact, TransferCompleted | TransferFailed)
-    return at.stream if ended and at.stream.version == DERIVED else None
+    return at.stream if ended and is_derived(at.stream) else None
 
 
 @saga(process=Refund, key="refund_id", follows=("commerce", "banking"), locate=_transfer)

@@ -6,7 +6,7 @@ from uuid import UUID
 from commands.banking.hold import PlaceHold, ReleaseHold
 from commands.banking.transfer import RequestTransfer
 from commands.commerce.payment import LapseAuthorisation, SettleAuthorisation, SettleCapture
-from domain import Envelope, Event
+from domain import Envelope, Event, is_derived
 from domain.banking.hold import HoldExpired, HoldPlaced, HoldRefused
 from domain.banking.transfer import TransferCompleted, TransferFailed
 from domain.commerce.authorisation import AuthorisedTooLate, VoidRequested
@@ -21,17 +21,14 @@ from domain.commerce.payment import (
 from domain.commerce.wallet import HOLD_FOR
 from sagas import Step, saga
 
-DERIVED = 5
-"""The version of ids that are computed from others; people cannot choose one for a transfer."""
-
 
 def _asked_for(fact: Event, at: Envelope) -> UUID | None:
     """Find the payment that banking answers: its hold and its transfer have its id."""
     match fact:
         case HoldPlaced(hold_id=id) | HoldRefused(hold_id=id) | HoldExpired(hold_id=id):
-            return id if id.version == DERIVED else None
+            return id if is_derived(id) else None
         case TransferCompleted() | TransferFailed():
-            return at.stream if at.stream.version == DERIVED else None
+            return at.stream if is_derived(at.stream) else None
     return None
 
 

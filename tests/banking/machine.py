@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from commands import Caller, Change, Clock, Ids, Log, Receipt
-from domain import Envelope, Event, Refused, State
-from domain.banking.invariants import Watcher, watch
+from domain import Envelope, Event, Refused, State, Watcher
+from domain.banking.invariants import watch
 from infra.discovery import Features, Running, discover
 from infra.processes import caller_of
 from sagas import Cancel, Deadline

@@ -7,11 +7,11 @@ from uuid import UUID
 import pytest
 
 from commands.banking.hold import ExpireHold, PlaceHold, ReleaseHold
+from domain import ProcessOnly
 from domain.banking.account import Account
 from domain.banking.funds import Funds
 from domain.banking.hold import MAX_HOLDS, Hold, HoldExpired, HoldPlaced, HoldRefused, HoldReleased
 from domain.banking.posting import AccountDebited, DebitRefused
-from domain.banking.process import ProcessOnly
 from domain.banking.refusal import HoldOfProcess, UnknownAccount
 from domain.banking.transfer import TransferCompleted, TransferFailed
 from projections.banking.hold import holds_of, refused_holds_of

@@ -21,10 +21,10 @@ from commands.banking.approval import ApproveTransfer, RejectTransfer
 from commands.banking.hold import PlaceHold, ReleaseHold
 from commands.banking.reversal import ReverseTransfer
 from commands.banking.transfer import RequestTransfer
-from domain import Event
+from domain import MAX_BREACHES, Event
 from domain.banking.account import Account, AccountClosed
 from domain.banking.hold import HoldReleased
-from domain.banking.invariants import MAX_BREACHES, watch
+from domain.banking.invariants import watch
 from domain.banking.number import NumberClaimed
 from domain.banking.transfer import Status, Transfer, TransferCompleted, TransferFailed
 from tests.banking.bank import (

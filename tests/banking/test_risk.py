@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commands.banking.risk import AssessTransfer
-from domain import Event
-from domain.banking.process import ProcessOnly
+from domain import Event, ProcessOnly
 from domain.banking.risk import (
     MEMORY,
     STANDARD,

@@ -7,7 +7,7 @@ import pytest
 
 from commands.banking.posting import CreditAccount, SettleDebit
 from commands.banking.transfer import ClearTransfer, TimeOutTransfer
-from domain import Event
+from domain import Event, ProcessOnly
 from domain.banking.account import (
     Account,
     AccountClosed,
@@ -18,7 +18,6 @@ from domain.banking.posting import (
     CreditRefused,
     DebitRefused,
 )
-from domain.banking.process import ProcessOnly
 from domain.banking.refusal import TransferExists, TransferToSelf
 from domain.banking.risk import TransferAssessed
 from domain.banking.transfer import (

@@ -1,7 +1,8 @@
 import pytest
 
+from domain import MAX_BREACHES
 from domain.commerce.authorisation import PaymentAuthorised, PaymentVoided
-from domain.commerce.invariants import MAX_BREACHES, watch
+from domain.commerce.invariants import watch
 from domain.commerce.line import OrderLineCancelled, OrderParcelShipped
 from domain.commerce.payment import PaymentCaptured
 from domain.commerce.refund import PaymentRefunded

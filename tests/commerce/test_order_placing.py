@@ -10,7 +10,7 @@ from commands.commerce.order import (
     PlaceOrder,
     WalletPart,
 )
-from domain import MAX_AMOUNT, Invalid, Money, NotFound
+from domain import MAX_AMOUNT, Invalid, Money, NotFound, ProcessOnly
 from domain.commerce.basket import Item, MixedCurrencies, OrderTooLarge
 from domain.commerce.line import (
     OrderLineCommitted,
@@ -22,7 +22,6 @@ from domain.commerce.order import (
     OrderPaid,
     OrderReserved,
 )
-from domain.commerce.process import ProcessOnly
 from domain.commerce.product import Product
 from domain.commerce.wallet import NoWallet
 from projections.commerce.order import order as order_detail

@@ -5,7 +5,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from commands import Caller
 from commands.commerce.payment import SettleAuthorisation, SettleCapture, VoidCard
-from domain import Event, Money, NotFound
+from domain import Event, Money, NotFound, ProcessOnly
 from domain.commerce.authorisation import (
     AnswerMismatch,
     AuthorisationPending,
@@ -27,7 +27,7 @@ from domain.commerce.payment import (
     ReversalRequested,
     Status,
 )
-from domain.commerce.process import ACQUIRER, ProcessOnly
+from domain.commerce.process import ACQUIRER
 from domain.commerce.refund import RefundTooHigh
 from projections.commerce.payment import payment as shown
 from tests.commerce.matrix import check

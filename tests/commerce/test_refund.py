@@ -3,10 +3,9 @@ from datetime import timedelta
 import pytest
 
 from commands.commerce.refund import RefundCard, RefundPayment, SettleRefund
-from domain import Money, NotFound
+from domain import Money, NotFound, ProcessOnly
 from domain.commerce.gateway import Answer, Outcome, PaymentMethod
 from domain.commerce.payment import NotCaptured, Payment, PaymentRequested
-from domain.commerce.process import ProcessOnly
 from domain.commerce.refund import (
     MAX_REFUNDS,
     Part,

@@ -8,7 +8,7 @@ from commands.commerce.shipment import (
     UnitsPart,
     WithdrawShipment,
 )
-from domain import NotFound
+from domain import NotFound, ProcessOnly
 from domain.commerce.line import (
     LineNotOpen,
     NotShippable,
@@ -18,7 +18,6 @@ from domain.commerce.line import (
     OrderParcelShipped,
 )
 from domain.commerce.order import AlreadyShipped, OrderDelivered, OrderShipped
-from domain.commerce.process import ProcessOnly
 from domain.commerce.shipment import (
     Shipment,
     ShipmentCalledOff,

@@ -7,9 +7,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from commands.commerce.product import DiscontinueProduct
 from commands.commerce.stock import AdjustStock, ReceiveStock, ReserveStock
-from domain import Invalid, NotFound
+from domain import Invalid, NotFound, ProcessOnly
 from domain.commerce.invariants import watch
-from domain.commerce.process import ProcessOnly
 from domain.commerce.stock import (
     MAX_ON_HAND,
     MAX_OPEN_ORDERS,

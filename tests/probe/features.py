@@ -19,7 +19,7 @@ FACTS = (job.JobStarted, job.JobPushed, job.JobEnded, job.NoteKept)
 def _handling(handler: Any) -> Handling:
     hints = get_type_hints(handler)
     ports = {name: hint for name, hint in hints.items() if name not in ("c", "return")}
-    return Handling("probe", handler.handles, handler, ports)
+    return Handling("probe", handler.handles, handler, ports, handler.is_step)
 
 
 FEATURES = Features(

@@ -1,9 +1,9 @@
 import pytest
 
-from domain import Event
+from domain import MAX_BREACHES, Event
 from domain.social.comment import CommentAdded, CommentDeleted, CommentEdited
 from domain.social.follow import Followed, Unfollowed, follow_id
-from domain.social.invariants import MAX_BREACHES, watch
+from domain.social.invariants import watch
 from domain.social.like import Liked, Unliked, like_id
 from domain.social.profile import ProfileCreated
 from tests.social.members import (

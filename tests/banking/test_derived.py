@@ -1,4 +1,4 @@
-"""Who may take a process's steps, and which ids callers may choose."""
+"""Which ids callers may choose, and how they are named."""
 
 import pytest
 from pydantic import ValidationError
@@ -6,24 +6,16 @@ from pydantic import ValidationError
 from commands import Caller
 from commands.banking.account import OpenAccount
 from commands.banking.hold import PlaceHold
-from commands.banking.process import actor_of
 from commands.banking.transfer import RequestTransfer
 from domain.banking.derived import DerivedId
-from domain.banking.process import ProcessOnly, require_process
 from domain.banking.transfer import TransferCompleted
 from tests.banking.bank import ALICE, BOB, CASH, HOLDERS, alice, opened, process, shop, with_money
 from tests.scenario import Scenario
 
 
-def test_only_a_process_takes_steps() -> None:
-    require_process(process.actor)
-    with pytest.raises(ProcessOnly):
-        require_process(alice.actor)
-
-
 def test_one_person_is_one_actor_however_spelt() -> None:
-    assert actor_of(Caller(actor=alice.actor.upper())) == alice.actor
-    assert actor_of(process) == process.actor
+    assert Caller(actor=alice.actor.upper()) == alice
+    assert Caller(actor=process.actor) == process
 
 
 def test_nobody_puts_an_account_where_the_cash_account_is_about_to_be() -> None:
