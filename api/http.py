@@ -2,34 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 
 from api import problems, system
+from api.documentation import documented
 from api.middleware import Around
-from api.problems import Problem
-from api.routes import BASE, Routes
+from api.routes import PARAMETER, Routes
 from infra.discovery import Misbuilt, modules
 from infra.system import System
-
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "model": Problem,
-        "description": text,
-        "content": {"application/problem+json": {}},
-    }
-    for status, text in {
-        401: "nobody says who is calling",
-        403: "not allowed",
-        404: "not found, or its existence is private",
-        409: "a rule of the state refuses it; `code` names the rule",
-        412: "the version has moved (`If-Match`)",
-        413: "the body is too large",
-        422: "malformed or invalid, or a key used for another command",
-        503: "the store is away or behind; try again with the same key",
-    }.items()
-}
 
 
 def make_app(running: System, *, follow: bool = True) -> FastAPI:
@@ -52,16 +34,38 @@ def make_app(running: System, *, follow: bool = True) -> FastAPI:
         lifespan=lifespan,
         docs_url="/docs",
         redoc_url=None,
-        responses=ERRORS,
     )
     app.state.system = running
+    found: list[APIRouter] = [system.routes]
     for context, feature, module in modules("api", running.features.contexts):
         routes = getattr(module, "routes", None)
         if not isinstance(routes, Routes):
             raise Misbuilt(f"api/{context}/{feature}.py needs `routes = Routes(…)`")
         if context in running.contexts:
-            app.include_router(routes, prefix=BASE)
-    app.include_router(system.routes)
+            found.append(routes)
+    for router in found:
+        app.include_router(router)
+    _check(found)
     problems.install(app)
+    app.openapi = lambda: documented(app)  # type: ignore[method-assign]
     app.add_middleware(Around, telemetry=running.telemetry, body_bytes=running.settings.body_bytes)
     return app
+
+
+def _check(found: list[APIRouter]) -> None:
+    """Refuse routes that would mislead: one name for two, a `Location` that nothing answers."""
+    routes = [route for router in found for route in router.routes if isinstance(route, APIRoute)]
+    named: dict[str | None, str] = {}
+    for route in routes:
+        place = f"{', '.join(route.methods or ())} {route.path}"
+        if route.operation_id in named:
+            other, name = named[route.operation_id], route.operation_id
+            raise Misbuilt(f"{other} and {place} are both called {name!r}; rename one")
+        named[route.operation_id] = place
+    readable = {
+        PARAMETER.sub("{}", route.path) for route in routes if "GET" in (route.methods or ())
+    }
+    for router in found:
+        for path, place in getattr(router, "places", {}).items():
+            if PARAMETER.sub("{}", place) not in readable:
+                raise Misbuilt(f"{path}: its Location {place} is no query; name one by location=")

@@ -1,4 +1,4 @@
-"""Around every request: its correlation id, its size limit, its metrics, its log line."""
+"""Around every request: its correlation id, its size limit, its metrics, its last resort."""
 
 import re
 import time
@@ -6,6 +6,7 @@ from uuid import UUID, uuid5
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,12 +18,25 @@ CORRELATION = "X-Correlation-ID"
 MAX_CORRELATION = 200
 CORRELATION_NAMES = UUID("0b6fb7a4-77c7-4a52-8e0f-6d5c3d6a4b0e")
 """Namespace for correlation ids that are no UUIDs: the same text is the same id."""
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+"""Methods that the metrics tell apart; a client may invent others without end."""
 
 log = structlog.get_logger("aorist.http")
 
 
-class TooLarge(Exception):
+class TooLarge(HTTPException):
     """The body is larger than the server takes."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(413, f"the body is larger than {most} bytes; send less at once")
+
+
+def correlation_of(given: str) -> UUID:
+    """Return the correlation id that a caller's text stands for: itself when it is a UUID."""
+    try:
+        return UUID(given)
+    except ValueError:
+        return uuid5(CORRELATION_NAMES, given)
 
 
 class Around:
@@ -40,65 +54,59 @@ class Around:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        correlation_id = self._correlation(headers)
+        given = headers.get(CORRELATION, "").strip()[:MAX_CORRELATION]
+        correlation_id = correlation_of(given) if given else self._ids.new()
         scope.setdefault("state", {})["correlation_id"] = correlation_id
-        started, status = time.perf_counter(), 500
+        started, status = time.perf_counter(), 0
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[CORRELATION] = str(correlation_id)
+                # The caller's own text comes back, so that it can be found again by it.
+                MutableHeaders(scope=message)[CORRELATION] = given or str(correlation_id)
             await send(message)
 
         try:
-            if _length(headers) > self._body_bytes:
-                await self._too_large(scope, receive, answer)
-            else:
-                await self._limited(scope, receive, answer)
+            await self._limited(scope, receive, answer)
+        except Exception as error:
+            log.exception(
+                "unexpected error",
+                path=scope["path"],
+                correlation_id=str(correlation_id),
+                error=type(error).__name__,
+            )
+            if status:
+                raise  # too late for an answer: the connection breaks off, and the client sees it
+            detail = "something went wrong here; the server's log has it under this correlation id"
+            await problem(Request(scope), 500, "unexpected", detail)(scope, receive, answer)
         finally:
-            seconds = time.perf_counter() - started
-            route = scope.get("route")
-            endpoint = getattr(route, "path", "unknown")
-            self._telemetry.requests.labels(scope["method"], endpoint, status).inc()
-            self._telemetry.request_seconds.labels(scope["method"], endpoint).observe(seconds)
+            self._measure(scope, status or 500, time.perf_counter() - started)
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the body as it comes: a chunked one does not say how long it is."""
-        received, begun = 0, False
+        received = 0
 
         async def counted() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._body_bytes:
-                raise TooLarge
+                raise TooLarge(self._body_bytes)
             return message
 
-        async def noted(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
+        if _length(Headers(scope=scope)) > self._body_bytes:
+            error = TooLarge(self._body_bytes)
+            answer = problem(Request(scope), error.status_code, "too_large", error.detail)
+            await answer(scope, receive, send)
+        else:
+            await self._app(scope, counted, send)
 
-        try:
-            await self._app(scope, counted, noted)
-        except TooLarge:
-            if begun:
-                raise
-            await self._too_large(scope, receive, send)
-
-    async def _too_large(self, scope: Scope, receive: Receive, send: Send) -> None:
-        detail = f"the body is larger than {self._body_bytes} bytes; send less at once"
-        await problem(Request(scope), 413, "too_large", detail)(scope, receive, send)
-
-    def _correlation(self, headers: Headers) -> UUID:
-        given = headers.get(CORRELATION, "").strip()[:MAX_CORRELATION]
-        if not given:
-            return self._ids.new()
-        try:
-            return UUID(given)
-        except ValueError:
-            return uuid5(CORRELATION_NAMES, given)
+    def _measure(self, scope: Scope, status: int, seconds: float) -> None:
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        endpoint = getattr(scope.get("route"), "path", "unknown")
+        self._telemetry.requests.labels(method, endpoint, status).inc()
+        self._telemetry.request_seconds.labels(method, endpoint).observe(seconds)
 
 
 def _length(headers: Headers) -> int:

@@ -1,5 +1,6 @@
 """The three things a route may ask for: dispatch, read, caller."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
@@ -16,6 +17,9 @@ ACTOR, ROLES, REASON = "Aorist-Actor", "Aorist-Roles", "Aorist-Reason"
 """Who calls, in development only: `Aorist-Actor: <user id or name>`, `Aorist-Roles: operator`."""
 AFTER = "Aorist-After"
 KEY, IF_MATCH = "Idempotency-Key", "If-Match"
+TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
 MAX_REASON = 1_000
 MAX_AGENT = 300
 MAX_ACTOR = 200
@@ -80,7 +84,7 @@ class Dispatcher:
             key=_key(headers.get(KEY)),
             expected=_version(headers.get(IF_MATCH)),
             correlation_id=self._request.state.correlation_id,
-            traceparent=headers.get("traceparent"),
+            traceparent=_trace(headers.get("traceparent", "")),
         )
         return await system_of(self._request).dispatch(command, self._by, meta)
 
@@ -91,6 +95,10 @@ class Reader:
     def __init__(self, request: Request, by: Authenticated) -> None:
         self._queries = system_of(request).queries
         self._after = _positions(request.headers.get(AFTER))
+        known = system_of(request).features.contexts
+        for context in self._after:
+            if context not in known:
+                raise BadHeader(f"{AFTER}: no context is called {context!r}")
         self._limit = system_of(request).settings.page_limit
         self.viewer: UUID | None = by.user
 
@@ -128,6 +136,11 @@ class Paging:
 Dispatch = Annotated[Dispatcher, Depends()]
 Read = Annotated[Reader, Depends()]
 Page = Annotated[Paging, Depends()]
+
+
+def _trace(value: str) -> str | None:
+    """A malformed one is ignored, as W3C Trace Context 3.2.2 wants it."""
+    return value if TRACEPARENT.fullmatch(value) else None
 
 
 def _key(value: str | None) -> str | None:

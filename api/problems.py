@@ -1,23 +1,31 @@
 """Errors as `application/problem+json` (RFC 9457): the only place that knows status codes."""
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from api.ports import BadHeader, Unauthenticated
 from domain import Forbidden, Invalid, NotFound, Refused
-from infra.dispatch import InFlight, KeyReused, Replayed
-from infra.log.port import Busy, CorruptFact, LogError
+from infra.dispatch import Contended, InFlight, KeyReused, Replayed
+from infra.log.port import Busy, CorruptFact, LogError, Rejected
 from infra.queries import Behind
 from infra.session import VersionMoved
 
 RETRY_AFTER_S = "1"
+HTTP_CODES = {
+    400: (422, "malformed"),
+    404: (404, "no_such_route"),
+    405: (405, "method_not_allowed"),
+    413: (413, "too_large"),
+}
+"""What the framework refuses by itself: as which status and code it is told."""
 MAX_ERRORS = 50
 """Validation errors named in one answer."""
 MAX_SHOWN = 100
@@ -53,7 +61,7 @@ def problem(
     detail: str,
     errors: Sequence[FieldError] = (),
     headers: dict[str, str] | None = None,
-) -> JSONResponse:
+) -> Response:
     """Return a problem answer."""
     body = Problem(
         type=f"/problems/{code}",
@@ -62,21 +70,28 @@ def problem(
         detail=detail,
         instance=request.url.path,
         code=code,
-        correlation_id=str(getattr(request.state, "correlation_id", "")),
+        correlation_id=correlation_of(request),
         errors=list(errors),
     )
-    content = body.model_dump(exclude=set() if errors else {"errors"})
-    return JSONResponse(content, status, headers, media_type="application/problem+json")
+    shown = body.model_dump(exclude=set() if errors else {"errors"})
+    # What a caller sent may be repeated here, half a surrogate pair among it.
+    content = json.dumps(shown, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(content, status, headers, media_type="application/problem+json")
 
 
-def _refused(request: Request, error: Refused) -> JSONResponse:
+def correlation_of(request: Request) -> str:
+    """Return the request's correlation id."""
+    return str(getattr(request.state, "correlation_id", ""))
+
+
+def _refused(request: Request, error: Refused) -> Response:
     statuses = {NotFound: 404, Forbidden: 403, Invalid: 422}
     status = next((s for base, s in statuses.items() if isinstance(error, base)), 409)
     again = {"Idempotent-Replayed": "true"} if isinstance(error.__cause__, Replayed) else None
     return problem(request, status, error.code, error.detail, headers=again)
 
 
-def _invalid(request: Request, error: RequestValidationError | ValidationError) -> JSONResponse:
+def _invalid(request: Request, error: RequestValidationError | ValidationError) -> Response:
     found = error.errors()[:MAX_ERRORS]
     errors = [
         FieldError(field=".".join(str(part) for part in one["loc"]), message=_message(one))
@@ -89,40 +104,40 @@ def _invalid(request: Request, error: RequestValidationError | ValidationError) 
 def _message(error: Any) -> str:
     if error["type"] == "json_invalid":
         return f"the body is not JSON: {error.get('ctx', {}).get('error', error['msg'])}"
+    if isinstance(error.get("input"), bytes):
+        return "the body must be JSON, with the header Content-Type: application/json"
     value = repr(error.get("input"))
     shown = value if len(value) <= MAX_SHOWN else value[:MAX_SHOWN] + "…"
     return str(error["msg"]) if error["type"] == "missing" else f"{error['msg']}, got {shown}"
 
 
-def _log_error(request: Request, error: LogError) -> JSONResponse:
+def _log_error(request: Request, error: LogError) -> Response:
+    """A refused value is the caller's, a corrupt fact nobody's; for the rest: try again."""
     if isinstance(error, CorruptFact):
         return problem(request, 500, "corrupt_fact", str(error))
-    code = "busy" if isinstance(error, Busy) else "unavailable"
-    return problem(request, 503, code, str(error), headers={"Retry-After": RETRY_AFTER_S})
+    if isinstance(error, Rejected):
+        return problem(request, 422, "rejected", str(error))
+    code, detail = "busy", str(error)
+    if not isinstance(error, Busy | Contended):
+        # Where the store is, and who logs in there, is not for the caller to know.
+        log.warning("store away", error=detail, correlation_id=correlation_of(request))
+        code, detail = "unavailable", "the store gives no answer; try again with the same key"
+    return problem(request, 503, code, detail, headers={"Retry-After": RETRY_AFTER_S})
 
 
-def _http(request: Request, error: HTTPException) -> JSONResponse:
-    codes = {400: "malformed", 404: "no_such_route", 405: "method_not_allowed"}
-    code = codes.get(error.status_code, "http_error")
+def _http(request: Request, error: HTTPException) -> Response:
+    status, code = HTTP_CODES.get(error.status_code, (error.status_code, "http_error"))
     detail = f"{request.method} {request.url.path}: {error.detail}"
-    return problem(request, error.status_code, code, detail, headers=dict(error.headers or {}))
+    if code == "malformed":
+        detail = "the body is no JSON in UTF-8, or too deep or with too long a number"
+    return problem(request, status, code, detail, headers=dict(error.headers or {}))
 
 
-def _fixed(status: int, code: str, **headers: str) -> Callable[..., JSONResponse]:
-    def handle(request: Request, error: Exception) -> JSONResponse:
+def _fixed(status: int, code: str, **headers: str) -> Callable[..., Response]:
+    def handle(request: Request, error: Exception) -> Response:
         return problem(request, status, code, str(error), headers=headers)
 
     return handle
-
-
-def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    log.error("unexpected error", path=request.url.path, exc_info=error)
-    return problem(
-        request,
-        500,
-        "unexpected",
-        "something went wrong here; the server's log has it under this correlation id",
-    )
 
 
 def install(app: FastAPI) -> None:
@@ -139,7 +154,6 @@ def install(app: FastAPI) -> None:
         LogError: _log_error,
         Behind: _fixed(503, "behind", **{"Retry-After": RETRY_AFTER_S}),
         HTTPException: _http,
-        Exception: _unexpected,
     }
     for error, handler in handlers.items():
         app.add_exception_handler(error, handler)

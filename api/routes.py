@@ -29,7 +29,7 @@ PARAMETER = re.compile(r"{(\w+)}")
 class Position(BaseModel):
     """A place in a context's log."""
 
-    context: str = Field(examples=["banking"])
+    context: str
     value: int = Field(examples=[1234])
 
 
@@ -50,6 +50,11 @@ class MoneyShown(BaseModel):
 
 class Routes(APIRouter):
     """A feature's routes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(prefix=BASE, **options)
+        self.places: dict[str, str] = {}
+        """By path, where a command's `Location` leads."""
 
     def command(
         self,
@@ -75,6 +80,8 @@ class Routes(APIRouter):
         in_body = [name for name in fields if name not in in_path]
         body = _body(command, {name: fields[name] for name in in_body}, hints)
         place = location or (path + "/{id}" if status in (201, 202) else None)
+        if place:
+            self.places[path] = BASE + place
 
         async def endpoint(response: Response, dispatch: Dispatch, **values: Any) -> Accepted:
             _drop_documented(values)
@@ -90,8 +97,12 @@ class Routes(APIRouter):
             _parameter("header_key", _header(KEY, "makes repeating inert", MAX_KEY)),
             _parameter("header_if_match", _header(IF_MATCH, 'the expected version, as "3"', 100)),
         ]
-        if body:
+        if any(field.is_required() for field in body.model_fields.values()):
             parameters.append(_parameter("body", Annotated[body, Body()]))
+        else:
+            shown = bool(body.model_fields)
+            optional: Any = Annotated[body | None, Body(include_in_schema=shown)]
+            parameters.append(_parameter("body", optional, None))
         _give(endpoint, parameters)
         self.add_api_route(
             path,
@@ -135,7 +146,7 @@ class Routes(APIRouter):
                 for name, parameter in named.items()
                 if name != "viewer"
             ),
-            _parameter("header_after", _header(AFTER, "wait for it, as banking=1234", 1000)),
+            _parameter("header_after", _header(AFTER, "wait for the position of a receipt", 1000)),
         ]
         if pages:
             parameters.append(_parameter("paging", Page))
@@ -157,7 +168,7 @@ def _answered(
     response.headers["Aorist-Position"] = f"{receipt.context}={receipt.position}"
     response.headers["ETag"] = f'"{receipt.version}"'
     if place:
-        response.headers["Location"] = BASE + place.format(id=receipt.stream, **in_path)
+        response.headers["Location"] = BASE + place.format(**in_path, id=receipt.stream)
     if answer.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return Accepted(
@@ -175,9 +186,8 @@ def _drop_documented(values: dict[str, Any]) -> None:
 
 def _body(
     command: type, fields: dict[str, dataclasses.Field[Any]], hints: dict[str, Any]
-) -> type[BaseModel] | None:
-    if not fields:
-        return None
+) -> type[BaseModel]:
+    """Return the body's form; one without fields refuses what is sent all the same."""
     definitions: dict[str, Any] = {
         name: (hints[name], ... if field.default is dataclasses.MISSING else field.default)
         for name, field in fields.items()

@@ -1,8 +1,10 @@
 """Routes of no feature: health, metrics, the log's facts, aggregates in time, the audit trail."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import datetime
+import re
+from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,7 +12,10 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import AfterValidator, AwareDatetime
 
+from api.answers import AggregateShown, AuditPage, FactsPage, Ready
+from api.middleware import MAX_CORRELATION, correlation_of
 from api.ports import Authenticated, system_of
 from api.routes import BASE
 from commands import Caller
@@ -18,7 +23,9 @@ from domain import Forbidden, NotFound
 from infra.audit import trail
 from infra.deadlines import Deadlines
 from infra.history import facts_after, facts_of, has_topic, shown, state_at
-from infra.log.port import LogError
+from infra.log.port import CorruptFact, LogError, Unavailable
+from infra.migrations import latest, revision
+from infra.queries import BadCursor
 from infra.readers import Reader
 from infra.system import System
 
@@ -27,6 +34,17 @@ HEARTBEAT_S = 15.0
 STREAM_PAGE = 500
 INSPECTORS = frozenset({"operator", "auditor"})
 """Roles that may read facts and the audit trail as such: they hold what is private elsewhere."""
+
+
+def _instant(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time is out of range") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_instant)]
+"""A time with a zone (RFC 3339)."""
 
 routes = APIRouter(tags=["system"])
 
@@ -54,7 +72,7 @@ async def livez() -> str:
     return "ok\n"
 
 
-@routes.get("/readyz", operation_id="readyz")
+@routes.get("/readyz", operation_id="readyz", response_model=Ready)
 async def readyz(request: Request) -> JSONResponse:
     """Say whether the stores answer and the readers keep up; 503 names what does not."""
     system = system_of(request)
@@ -66,6 +84,9 @@ async def unready(system: System) -> list[str]:
     """Return what keeps the process from being ready, in sentences."""
     try:
         await system.measure()
+        for context, database in system.databases.items():
+            if await revision(database, context) != latest():
+                return [f"{context}: its tables are not those of this program; run aorist migrate"]
     except LogError as error:
         return [str(error)]
     workers: list[Reader | Deadlines] = [*system.readers, *system.deadlines]
@@ -82,11 +103,12 @@ async def unready(system: System) -> list[str]:
 async def metrics(request: Request) -> Response:
     """Return the process's figures for Prometheus."""
     system = system_of(request)
-    await system.measure()
+    with suppress(LogError):  # the rest can be told though a store is away; /readyz names it
+        await system.measure()
     return Response(generate_latest(system.telemetry.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-@routes.get(BASE + "/events", operation_id="events")
+@routes.get(BASE + "/events", operation_id="events", response_model=FactsPage)
 async def events(
     request: Request,
     _: Inspector,
@@ -135,25 +157,35 @@ async def _server_sent(
     system: System, context: str, position: int, topic: str | None
 ) -> AsyncIterator[str]:
     log, bell = system.logs[context], system.bells[context]
-    silent_since = asyncio.get_running_loop().time()
+    now = asyncio.get_running_loop().time
+    silent_since = now()
     poll_s = system.settings.reader_poll_ms / 1000
     yield ": connected\n\n"
     while True:
-        recorded = await log.store.read(position, STREAM_PAGE)
+        try:
+            recorded = await log.store.read(position, STREAM_PAGE)
+        except Unavailable:
+            recorded = []  # it goes on when the store is back
         for one in recorded:
             position = one.at.position
             if has_topic(one.at.topic, topic):
-                data = msgspec.json.encode(shown(system.codec.decode(one), one.at)).decode()
+                try:
+                    data = msgspec.json.encode(shown(system.codec.decode(one), one.at)).decode()
+                except CorruptFact as error:
+                    yield f"event: corrupt_fact\ndata: {error}\n\n"
+                    return  # nothing behind it is sent: nothing is skipped
                 yield f"id: {position}\nevent: {one.at.topic}\ndata: {data}\n\n"
-                silent_since = asyncio.get_running_loop().time()
-        if asyncio.get_running_loop().time() - silent_since >= HEARTBEAT_S:
-            silent_since = asyncio.get_running_loop().time()
+                silent_since = now()
+        if now() - silent_since >= HEARTBEAT_S:
+            silent_since = now()
             yield ": alive\n\n"
         if not recorded:
             await bell.wait(poll_s)
 
 
-@routes.get(BASE + "/aggregates/{kind}/{id}", operation_id="aggregate")
+@routes.get(
+    BASE + "/aggregates/{kind}/{id}", operation_id="aggregate", response_model=AggregateShown
+)
 async def aggregate(
     request: Request,
     response: Response,
@@ -161,7 +193,7 @@ async def aggregate(
     kind: str,
     id: UUID,
     at_version: Annotated[int | None, Query(ge=1, le=2**62)] = None,
-    as_of: datetime | None = None,
+    as_of: Instant | None = None,
 ) -> dict[str, Any]:
     """Fold an aggregate from its facts: now, at a version, or as of a time."""
     state, at = await state_at(
@@ -177,7 +209,11 @@ async def aggregate(
     }
 
 
-@routes.get(BASE + "/aggregates/{kind}/{id}/history", operation_id="aggregate_history")
+@routes.get(
+    BASE + "/aggregates/{kind}/{id}/history",
+    operation_id="aggregate_history",
+    response_model=FactsPage,
+)
 async def aggregate_history(
     request: Request,
     _: Inspector,
@@ -192,37 +228,52 @@ async def aggregate_history(
     return {"items": [shown(fact, at) for fact, at in found], "next": following}
 
 
-@routes.get(BASE + "/audit", operation_id="audit")
+@routes.get(BASE + "/audit", operation_id="audit", response_model=AuditPage)
 async def audit(
     request: Request,
     _: Inspector,
     context: str | None = None,
     actor: str | None = None,
     resource: UUID | None = None,
-    correlation_id: UUID | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    correlation_id: Annotated[str | None, Query(max_length=MAX_CORRELATION)] = None,
+    since: Instant | None = None,
+    until: Instant | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
 ) -> dict[str, Any]:
-    """Say who did what, when, why, from where and with which result; refusals too."""
+    """Say who did what, when, why, from where and with which result; refusals too.
+
+    Context by context, oldest first. `correlation_id` may be the text that a caller sent.
+    """
     system = system_of(request)
     if context is not None:
         _log(system, context)
+    contexts = (context,) if context else system.contexts
     items: list[Any] = []
+    following = None
     entries = trail(
         system,
-        contexts=[context] if context else (),
+        contexts=contexts,
         actor=actor,
         resource=resource,
-        correlation_id=correlation_id,
+        correlation_id=correlation_of(correlation_id) if correlation_id else None,
         since=since,
         until=until,
+        after=_place(contexts, cursor) if cursor else None,
     )
     async for entry in entries:
         if len(items) == limit:
+            following = f"{items[-1]['context']}:{items[-1]['number']}"
             break
         items.append(msgspec.to_builtins(entry))
-    return {"items": items}
+    return {"items": items, "next": following}
+
+
+def _place(contexts: Collection[str], cursor: str) -> tuple[str, int]:
+    context, _, number = cursor.partition(":")
+    if context not in contexts or not re.fullmatch("[0-9]{1,18}", number):
+        raise BadCursor(f"cursor {cursor!r} is not one of this list; start again without a cursor")
+    return context, int(number)
 
 
 def _log(system: System, context: str) -> Any:
@@ -232,7 +283,8 @@ def _log(system: System, context: str) -> Any:
 
 
 def _kind(request: Request, kind: str) -> str:
-    states = system_of(request).features.states
-    if kind not in states:
-        raise NotFound(f"no aggregate is called {kind!r}; there are {', '.join(sorted(states))}")
+    system = system_of(request)
+    kinds = [known for known in system.features.states if known.partition(".")[0] in system.logs]
+    if kind not in kinds:
+        raise NotFound(f"no aggregate is called {kind!r}; there are {', '.join(sorted(kinds))}")
     return kind

@@ -20,6 +20,8 @@ PAGE = 500
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One command in the audit trail."""
 
+    number: int
+    """Its place among the receipts of its context."""
     time: datetime
     context: str
     actor: str
@@ -49,8 +51,12 @@ async def trail(
     correlation_id: UUID | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    after: tuple[str, int] | None = None,
 ) -> AsyncIterator[Entry]:
-    """Yield the entries that pass all filters: by context, in the order of its log."""
+    """Yield the entries that pass all filters: by context, in the order of its log.
+
+    `after` names a context and a number: what comes up to there is left out.
+    """
     filters: dict[str, Any] = {
         name: value
         for name, value in {
@@ -62,19 +68,21 @@ async def trail(
         }.items()
         if value is not None
     }
-    for context in tuple(contexts) or system.contexts:
-        after = 0
-        while found := await system.logs[context].store.receipts(
-            after=after, limit=PAGE, **filters
-        ):
+    wanted = list(contexts) or list(system.contexts)
+    if after is not None:
+        del wanted[: wanted.index(after[0])]
+    for context in wanted:
+        seen = after[1] if after and after[0] == context else 0
+        while found := await system.logs[context].store.receipts(after=seen, limit=PAGE, **filters):
             for number, stored in found:
-                after = number
-                yield _entry(stored)
+                seen = number
+                yield _entry(number, stored)
 
 
-def _entry(stored: Stored) -> Entry:
+def _entry(number: int, stored: Stored) -> Entry:
     refusal = stored.refusal
     return Entry(
+        number=number,
         time=stored.time,
         context=stored.context,
         actor=stored.actor,

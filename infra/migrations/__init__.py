@@ -3,6 +3,7 @@
 Read-model tables are not here: they can be rebuilt from the log, so the engine makes them.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ def _config() -> Config:
     return config
 
 
+@cache
 def latest() -> str:
     """Return the newest revision that this program knows."""
     return str(ScriptDirectory.from_config(_config()).get_current_head())
