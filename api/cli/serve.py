@@ -1,5 +1,8 @@
 """`aorist serve`: the API, and the readers beside it."""
 
+import os
+import sys
+from pathlib import Path
 from socket import socket
 from typing import Annotated
 
@@ -93,9 +96,17 @@ def examples(url: str) -> list[str]:
         ' --json \'{"name": "Ada"}\'',
         f"curl {url}/api/v1/profiles/{EXAMPLE_MEMBER} -H 'Aorist-Actor: {EXAMPLE_MEMBER}'"
         " -H 'Aorist-After: social=1'",
-        "aorist history social.profile " + EXAMPLE_MEMBER,
+        f"{_program()} history social.profile {EXAMPLE_MEMBER}",
     ]
 
 
 def _path(place: str) -> str:
     return place.removeprefix("sqlite:///")
+
+
+def _program() -> str:
+    """Return how this program was called, as a person in the same folder would call it."""
+    called = Path(sys.argv[0])
+    if called.name != "aorist":
+        return "aorist"
+    return os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called)
