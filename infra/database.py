@@ -118,7 +118,7 @@ class Database:
             yield
         except (OperationalError, InterfaceError, TimeoutError) as error:
             raise Unavailable(f"{self} does not answer: {first_line(error)}") from error
-        except DataError as error:
+        except (DataError, OverflowError) as error:
             raise Rejected(f"the store refused a value: {first_line(error)}") from error
 
     def connections(self) -> dict[str, int]:

@@ -9,8 +9,8 @@ import msgspec
 
 from domain import Envelope, Event, NotFound, State
 from infra.discovery import Features
-from infra.log.port import MAX_PAGE
-from infra.streams import fold, taken
+from infra.log.port import MAX_PAGE, Recorded
+from infra.streams import fold
 from infra.system import System
 
 
@@ -29,7 +29,7 @@ async def state_at(
     """Fold an aggregate up to a version or a time; the whole of it when neither is given.
 
     Returns the state and the envelope of the last fact in it. Raises `NoSuchAggregate`,
-    `LookupError` for an unknown kind, and `IdTaken` when the id is of another kind.
+    or `LookupError` for an unknown kind.
     """
     state = kind_of(system.features, kind)
     recorded = await system.logs[kind.partition(".")[0]].store.stream(id, upto=at_version)
@@ -39,6 +39,7 @@ async def state_at(
         raise NoSuchAggregate(
             f"no {kind} has the id {id} at that point; check the id and the point"
         )
+    _require_kind(recorded, kind)
     if at_version is not None and as_of is None and recorded[-1].at.version < at_version:
         raise NoSuchAggregate(
             f"{kind} {id} is at version {recorded[-1].at.version}, not yet at {at_version}"
@@ -55,9 +56,14 @@ async def facts_of(
     recorded = await store.stream(id, after=after, limit=limit)
     if not recorded and not after:
         raise NoSuchAggregate(f"no {kind} has the id {id}; check the id")
-    if recorded and recorded[0].at.kind != kind:
-        raise taken(id, recorded[0].at.kind, kind)
+    _require_kind(recorded, kind)
     return [(system.codec.decode(one), one.at) for one in recorded]
+
+
+def _require_kind(recorded: list[Recorded], kind: str) -> None:
+    if recorded and recorded[0].at.kind != kind:
+        at = recorded[0].at
+        raise NoSuchAggregate(f"{at.stream} is the id of a {at.kind}, not of a {kind}")
 
 
 async def facts_after(

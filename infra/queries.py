@@ -2,9 +2,9 @@
 
 import asyncio
 import base64
-import binascii
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -166,6 +166,20 @@ def _encoded(values: Sequence[Any]) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
 
 
+def _key_part(value: Any, kind: type) -> Any:
+    """Return a value as the column has it. Raises `ValueError` for what no row can have."""
+    part: Any = msgspec.convert(value, kind)
+    if isinstance(part, int) and abs(part) >= 2**63:
+        raise ValueError("too large a number")
+    if isinstance(part, str) and "\0" in part:
+        raise ValueError("a NUL")
+    if isinstance(part, datetime):
+        if part.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return part.astimezone(UTC)
+    return part
+
+
 def _decoded(cursor: str, query: Listing) -> list[Any]:
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
@@ -173,8 +187,8 @@ def _decoded(cursor: str, query: Listing) -> list[Any]:
         types = [column.type.python_type for column in query.by]
         if len(values) != len(types):
             raise ValueError("another number of columns")
-        return [msgspec.convert(value, kind) for value, kind in zip(values, types, strict=True)]
-    except (ValueError, binascii.Error, msgspec.ValidationError, UnicodeEncodeError) as error:
+        return [_key_part(value, kind) for value, kind in zip(values, types, strict=True)]
+    except (ValueError, msgspec.MsgspecError, OverflowError, RecursionError) as error:
         raise BadCursor(
             f"cursor {cursor!r} is not one of this list; start again without a cursor"
         ) from error
