@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
+import stamina
 import structlog
 
 from infra.log.port import (
@@ -23,7 +24,7 @@ from infra.log.port import (
 MAX_TRIES = 3
 """Times a batch is sent when the store gives no answer. Receipts make sending again safe."""
 RETRY_S = 0.05
-"""Pause before the second try; doubled for the next."""
+"""Longest pause before the second try, in seconds; doubled for the next."""
 
 log = structlog.get_logger("aorist.log")
 
@@ -153,13 +154,11 @@ class GroupCommit:
 
     async def _send(self, batch: list[Pending]) -> list[Outcome | None]:
         appends = [pending.append for pending in batch]
-        for attempt in range(1, MAX_TRIES + 1):
-            try:
+        async for attempt in stamina.retry_context(
+            on=Unavailable, attempts=MAX_TRIES, wait_initial=RETRY_S, timeout=None
+        ):
+            with attempt:
                 return await self._store.append(appends)
-            except Unavailable:
-                if attempt == MAX_TRIES:
-                    raise
-                await asyncio.sleep(RETRY_S * 2 ** (attempt - 1))
         raise AssertionError("unreachable")
 
 
