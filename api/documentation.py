@@ -118,8 +118,9 @@ def example_of(schema: dict[str, Any], schemas: dict[str, Any], name: str) -> An
             return schema[given][0]
     if "const" in schema:
         return schema["const"]
-    if "anyOf" in schema:
-        return example_of(schema["anyOf"][0], schemas, name)
+    for either in ("anyOf", "oneOf"):
+        if either in schema:
+            return example_of(schema[either][0], schemas, name)
     kind = str(schema.get("type", ""))
     if kind == "object":
         fields = schema.get("properties", {})

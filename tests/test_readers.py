@@ -16,7 +16,7 @@ from tests.log.appends import append, store_of
 from tests.log.appends import fact as encoded
 from tests.probe.job import JobStarted, PushJob, StartJob
 from tests.probe.rows import all_jobs, job
-from tests.scenario import until
+from tests.scenario import Scenario, until
 
 A, B = UUID(int=0xA), UUID(int=0xB)
 ann = Caller(actor="ann")
@@ -35,10 +35,16 @@ def stored(probe, name: str = "probe.rows") -> int:
 
 def spoil(probe, position: int, data: str) -> str:
     """Change the data of a fact behind the system's back; returns what it was."""
-    dot = "_" if next(iter(probe.system.databases.values())).is_sqlite else "."
-    where = f"FROM probe{dot}events WHERE position = {position}"
-    (before,) = probe.sql(f"SELECT CAST(data AS text) {where}")[0]
-    probe.sql(f"UPDATE probe{dot}events SET data = '{data}' WHERE position = {position}")
+    return spoil_of(probe, "probe", position, data)
+
+
+def spoil_of(scenario: Scenario, context: str, position: int, data: str) -> str:
+    """The same in a log that is named."""
+    dot = "_" if scenario.system.databases[context].is_sqlite else "."
+    place = f"{context}{dot}events"
+    where = f"WHERE position = {position}"
+    (before,) = scenario.sql(f"SELECT CAST(data AS text) FROM {place} {where}")[0]
+    scenario.sql(f"UPDATE {place} SET data = '{data}' {where}")
     return str(before)
 
 

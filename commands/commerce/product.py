@@ -16,7 +16,9 @@ Label = Annotated[
 ]
 """A name that may be empty."""
 ImageAddress = Annotated[
-    str, StringConstraints(max_length=MAX_ADDRESS, pattern=r"^https?://[^\x00-\x20\x7f]+$")
+    str,
+    StringConstraints(max_length=MAX_ADDRESS, pattern=r"^https?://[^\x00-\x20\x7f]+$"),
+    Field(examples=["https://example.com/spade.jpg"]),
 ]
 
 
