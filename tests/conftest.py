@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from infra.settings import Settings
 from infra.system import System
@@ -68,3 +69,10 @@ def other(probe: Scenario, settings: Settings) -> Iterator[System]:
     system = probe.run(open_system(settings, features=FEATURES))
     yield system
     probe.run(system.close())
+
+
+@pytest.fixture(autouse=True)
+def _log_lines() -> Iterator[None]:
+    """What one test says about log lines (the program sets them up) holds for it alone."""
+    yield
+    structlog.reset_defaults()

@@ -217,7 +217,7 @@ def test_a_reservation_that_expired_in_an_outage_undoes_the_order(commerce):
 
 
 def test_the_last_units_go_to_whoever_reserved_them(commerce):
-    commerce.given(stocked(tea=3)).when(place(tea=2), place(order=OTHER_ORDER, tea=2))
+    commerce.given(stocked(tea=3)).when(place(tea=2)).when(place(order=OTHER_ORDER, tea=2))
     assert commerce.state(Order, ORDER).status is Status.PAID
     assert commerce.state(Order, OTHER_ORDER).status is Status.CANCELLED
     assert commerce.state(Stock, stock_id(TEA)).available == 1
