@@ -7,11 +7,12 @@ from uuid import UUID, uuid5
 
 import msgspec
 import structlog
-from sqlalchemy import Column, Index, MetaData, Table, Text, Uuid, delete, insert
+from sqlalchemy import Column, Index, MetaData, Table, Text, Uuid, delete, insert, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commands import Caller, Clock
 from domain import Envelope, Event, Refused, State
+from infra.changes import chunks
 from infra.discovery import Features, Running
 from infra.dispatch import Dispatcher, Meta
 from infra.log.codec import Codec
@@ -172,14 +173,15 @@ class SagaRunner:
 
     async def _write_deadlines(self, connection: AsyncConnection, rows: DeadlineRows) -> None:
         table = self._deadlines
-        for (id, name), row in rows.items():
+        for some in chunks(list(rows)):
             await connection.execute(
                 delete(table).where(
-                    table.c.saga == self._running.name, table.c.process == id, table.c.name == name
+                    table.c.saga == self._running.name,
+                    tuple_(table.c.process, table.c.name).in_(some),
                 )
             )
-            if row is not None:
-                await connection.execute(insert(table), row)
+        if kept := [row for row in rows.values() if row is not None]:
+            await connection.execute(insert(table), kept)
 
 
 def caller_of(saga: str) -> Caller:

@@ -16,6 +16,7 @@ from infra.log.batch import Batch, FactRow
 from infra.log.port import (
     Append,
     Encoded,
+    Key,
     Origin,
     Outcome,
     Recorded,
@@ -213,6 +214,16 @@ class SQLiteStore:
             (actor, command, key),
         ).fetchone()
         return rows.stored(self.context, row) if row else None
+
+    async def find_all(self, keys: Sequence[Key]) -> dict[Key, Stored]:
+        """Return the receipts under several idempotency keys; no entry for one not used."""
+        found = await self._query(
+            f"SELECT {rows.RECEIPT_COLUMNS} FROM {self.context}_receipts"
+            " WHERE (actor, command, key) IN (SELECT value ->> 0, value ->> 1, value ->> 2"
+            " FROM json_each(?))",
+            [json.dumps(keys)],
+        )
+        return rows.by_key(rows.stored(self.context, row) for row in found)
 
     async def receipts(
         self, *, after: int = 0, limit: int, **filters: object
