@@ -137,7 +137,7 @@ async def _write_segment(
 
 async def _load(connection: AsyncConnection, rows: _Rows) -> None:
     columns = list(rows.table.primary_key.columns)
-    for keys in _chunks(list(rows.to_load)):
+    for keys in chunks(list(rows.to_load)):
         wanted = (
             columns[0].in_([key[0] for key in keys])
             if len(columns) == 1
@@ -153,7 +153,7 @@ async def _store(connection: AsyncConnection, rows: _Rows) -> None:
     added = [row for key, row in rows.now.items() if row is not None and key not in rows.stored]
     changed = [row for key, row in rows.now.items() if row is not None and key in rows.stored]
     removed = [key for key, row in rows.now.items() if row is None and key in rows.stored]
-    for keys in _chunks(removed):
+    for keys in chunks(removed):
         columns = list(rows.table.primary_key.columns)
         await connection.execute(delete(rows.table).where(tuple_(*columns).in_(keys)))
     try:
@@ -195,6 +195,7 @@ def _shown(key: Key) -> str:
     return ", ".join(str(part) for part in key)
 
 
-def _chunks(keys: list[Key]) -> Iterable[list[Key]]:
+def chunks(keys: list[Key]) -> Iterable[list[Key]]:
+    """Yield the keys in lists of at most `MAX_KEYS`."""
     for start in range(0, len(keys), MAX_KEYS):
         yield keys[start : start + MAX_KEYS]

@@ -93,19 +93,29 @@ class CommandFile:
         self._contexts = contexts
         self._known: dict[tuple[str, str | None], tuple[Handling, TypeAdapter[Any]]] = {}
 
-    async def lines(self) -> AsyncIterator[Line]:
-        """Yield the lines. Raises `BrokenLine` at the first that cannot be sent."""
+    async def pages(self) -> AsyncIterator[list[Line]]:
+        """Yield the lines in lists, as they come in.
+
+        Raises `BrokenLine` at the first that cannot be sent, when those before it are yielded.
+        """
         number, end, rest = 0, 0, b""
-        while chunk := await asyncio.to_thread(_read, self._file):
-            *whole, rest = (rest + chunk).split(b"\n")
-            for text in whole:
-                number, end = number + 1, end + len(text) + 1
-                if text.strip():
-                    yield self._line(number, end, text)
-            if len(rest) > self._line_bytes:
-                raise self._too_long(number + 1)
-        if rest.strip():
-            yield self._line(number + 1, end + len(rest), rest)
+        while True:
+            chunk = await asyncio.to_thread(_read, self._file)
+            *texts, rest = (rest + chunk).split(b"\n") if chunk else (rest, b"")
+            lines: list[Line] = []
+            try:
+                for text in texts:
+                    number, end = number + 1, end + len(text) + 1
+                    if text.strip():
+                        lines.append(self._line(number, end, text))
+                if len(rest) > self._line_bytes:
+                    raise self._too_long(number + 1)
+            except BrokenLine:
+                yield lines
+                raise
+            yield lines
+            if not chunk:
+                return
 
     def _too_long(self, number: int) -> BrokenLine:
         return BrokenLine(number, f"it is longer than {self._line_bytes} bytes (body_bytes)")

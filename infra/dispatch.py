@@ -200,6 +200,17 @@ class Dispatcher:
             "send it again with the same key"
         )
 
+    def answer_again(self, command: object, by: Caller, meta: Meta, stored: Stored) -> Answer:
+        """Return the answer that a command got before, from its receipt, without deciding it.
+
+        Raises the refusal that it was, or `KeyReused` when the receipt is of another command.
+        """
+        origin = self._origin(self._handlings[type(command)][0], command, by, meta)
+        try:
+            return self._again(stored, origin)
+        except Replayed as again:
+            raise again.refusal from again
+
     @staticmethod
     def _again(stored: Stored, origin: Origin) -> Answer:
         if stored.fingerprint != origin.fingerprint:

@@ -2,10 +2,23 @@
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 
 from infra.settings import Settings
+
+
+class _Stderr(TextIO):
+    """Standard error as it is when a line is written: it may have been redirected meanwhile."""
+
+    def write(self, text: str) -> int:
+        """Write to it."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush it."""
+        sys.stderr.flush()
 
 
 def configure(settings: Settings) -> None:
@@ -29,6 +42,6 @@ def configure(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.log_level.upper()]
         ),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=_Stderr()),
         cache_logger_on_first_use=False,
     )

@@ -7,11 +7,12 @@ from uuid import UUID, uuid5
 
 import msgspec
 import structlog
-from sqlalchemy import Column, Index, MetaData, Table, Text, Uuid, bindparam, delete, insert
+from sqlalchemy import Column, Index, MetaData, Table, Text, Uuid, delete, insert, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commands import Caller, Clock
 from domain import PROCESS, Envelope, Event, Refused, State
+from infra.changes import chunks
 from infra.discovery import Features, Running
 from infra.dispatch import Dispatcher, KeyReused, Meta
 from infra.log.codec import Codec
@@ -180,14 +181,14 @@ class SagaRunner:
         if not rows:
             return
         table = self._deadlines
-        forget = delete(table).where(
-            table.c.saga == self._running.name,
-            table.c.process == bindparam("of", type_=Uuid),
-            table.c.name == bindparam("named"),
-        )
-        await connection.execute(forget, [{"of": id, "named": name} for id, name in rows])
-        kept = [row for row in rows.values() if row is not None]
-        if kept:
+        for some in chunks(list(rows)):
+            await connection.execute(
+                delete(table).where(
+                    table.c.saga == self._running.name,
+                    tuple_(table.c.process, table.c.name).in_(some),
+                )
+            )
+        if kept := [row for row in rows.values() if row is not None]:
             await connection.execute(insert(table), kept)
 
 

@@ -82,6 +82,11 @@ class Reader:
         self._observe = observe
         self._limit = batch
 
+    @property
+    def is_process(self) -> bool:
+        """Whether it runs a saga: what it does makes new facts."""
+        return self.name.startswith("saga:")
+
     async def resume(self) -> None:
         """Take the position up from the store."""
         async with self._database.read() as connection:

@@ -24,7 +24,12 @@ from infra.telemetry import Telemetry
 
 log = structlog.get_logger("aorist.system")
 
+CANCEL_AGAIN_S = 0.5
 CATCH_UP_POLL_S = 0.02
+PROCESS_REST_S = 0.03
+"""Longest rest of a saga's reader when nothing else comes in: steps wait for each other."""
+EASE_LAG = 500
+"""Facts behind all in all from which on no reader rests."""
 STUCK_S = 5.0
 """How long a reader may fail before nobody waits for it any longer."""
 MAX_ROUNDS = 10_000
@@ -97,18 +102,23 @@ class System:
         `watch` hears how many facts they have passed and how many they are behind. Deadlines
         that are not due yet are not waited for. Raises `ReaderStopped` when a reader cannot go on.
         """
-        for reader in self.readers:
-            reader.rest_s = 0.0
         stuck_since: float | None = None
         start = sum(reader.position for reader in self.readers)
         while lag := await self._lag():
             watch(sum(reader.position for reader in self.readers) - start, lag)
+            self._ease(lag)
             stuck = [reader for reader in self.readers if reader.failure]
             now = asyncio.get_running_loop().time()
             stuck_since = (stuck_since or now) if stuck else None
             if stuck_since is not None and now - stuck_since > STUCK_S:
                 raise ReaderStopped("; ".join(f"{one.name} {one.failure}" for one in stuck))
             await asyncio.sleep(CATCH_UP_POLL_S)
+
+    def _ease(self, lag: int) -> None:
+        """Let readers rest less towards the end: processes first, they have the longest way."""
+        for reader in self.readers:
+            longest = 0.0 if lag < EASE_LAG else PROCESS_REST_S if reader.is_process else 1.0
+            reader.rest_s = min(reader.rest_s, longest)
 
     async def _lag(self) -> int:
         # Positions first: what a saga caused before it moved is then in the heads.
@@ -160,9 +170,12 @@ class System:
 
     async def close(self) -> None:
         """Stop following, finish what is queued, release everything."""
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        pending = set(self.tasks)
+        while pending:
+            # Python 3.11 loses a cancellation that comes in the same moment as a result.
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
         self.tasks.clear()
         for log in self.logs.values():
             await log.group.close()

@@ -65,7 +65,7 @@ async def _carry_out(system: System, path: Path) -> None:
         )
         feed = Feed(system)
         try:
-            await feed.run(commands.lines())
+            await feed.run(commands.pages())
         except (BrokenLine, Stopped) as broken:
             fail(f"{path.name}, {broken}")
     out.print(f"{path.name}: {said(feed.tally)}", markup=False)

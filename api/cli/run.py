@@ -85,7 +85,7 @@ async def _run(
         with Meter(f"run {name}", "lines") as meter:
             watching = asyncio.create_task(_watch(meter, feed.tally, size))
             try:
-                await feed.run(commands.lines())
+                await feed.run(commands.pages())
             except (BrokenLine, Stopped) as error:
                 broken = error
             finally:

@@ -161,6 +161,10 @@ class CorruptFact(LogError):
     """A stored fact cannot be read. Its position and topic are named; readers stop at it."""
 
 
+Key = tuple[str, str, str]
+"""Actor, command and key: what a receipt is found by."""
+
+
 class Store(Protocol):
     """What SQLite and PostgreSQL do for one context's log."""
 
@@ -211,6 +215,10 @@ class Store(Protocol):
 
     async def find(self, actor: str, command: str, key: str) -> Stored | None:
         """Return the receipt under an idempotency key."""
+        ...
+
+    async def find_all(self, keys: Sequence[Key]) -> dict[Key, Stored]:
+        """Return the receipts under several idempotency keys; no entry for one not used."""
         ...
 
     async def receipts(

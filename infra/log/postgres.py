@@ -14,6 +14,7 @@ from infra.log import rows
 from infra.log.batch import Batch
 from infra.log.port import (
     Append,
+    Key,
     LogError,
     Outcome,
     Recorded,
@@ -174,6 +175,16 @@ class PostgresStore:
         )
         row = await cursor.fetchone()
         return rows.stored(self.context, row) if row else None
+
+    async def find_all(self, keys: Sequence[Key]) -> dict[Key, Stored]:
+        """Return the receipts under several idempotency keys; no entry for one not used."""
+        found = await self._fetch(
+            f"SELECT {rows.RECEIPT_COLUMNS} FROM {self.context}.receipts"
+            " WHERE (actor, command, key) IN"
+            " (SELECT * FROM unnest(%s::text[], %s::text[], %s::text[]))",
+            [[key[part] for key in keys] for part in range(3)],
+        )
+        return rows.by_key(rows.stored(self.context, row) for row in found)
 
     async def receipts(
         self, *, after: int = 0, limit: int, **filters: object

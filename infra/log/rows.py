@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from domain import Envelope
-from infra.log.port import Recorded, Refusal, Stored
+from infra.log.port import Key, Recorded, Refusal, Stored
 
 EVENT_COLUMNS = (
     "stream, version, position, topic, time, actor, command_id, correlation_id, causation_id, "
@@ -47,6 +47,11 @@ def by_stream(found: Iterable[Recorded]) -> dict[UUID, list[Recorded]]:
     for one in found:
         streams.setdefault(one.at.stream, []).append(one)
     return streams
+
+
+def by_key(found: Iterable[Stored]) -> dict[Key, Stored]:
+    """Return receipts by their keys."""
+    return {(one.actor, one.command, one.key): one for one in found}
 
 
 def receipt_values(stored: Stored) -> tuple[object, ...]:

@@ -16,6 +16,7 @@ from infra.log.batch import Batch
 from infra.log.plain import event_row, plain, receipt_row, topic_range
 from infra.log.port import (
     Append,
+    Key,
     Outcome,
     Recorded,
     Rejected,
@@ -212,6 +213,16 @@ class SQLiteStore:
             (actor, command, key),
         ).fetchone()
         return rows.stored(self.context, row) if row else None
+
+    async def find_all(self, keys: Sequence[Key]) -> dict[Key, Stored]:
+        """Return the receipts under several idempotency keys; no entry for one not used."""
+        found = await self._query(
+            f"SELECT {rows.RECEIPT_COLUMNS} FROM {self.context}_receipts"
+            " WHERE (actor, command, key) IN (SELECT value ->> 0, value ->> 1, value ->> 2"
+            " FROM json_each(?))",
+            [json.dumps(keys)],
+        )
+        return rows.by_key(rows.stored(self.context, row) for row in found)
 
     async def receipts(
         self, *, after: int = 0, limit: int, **filters: object
