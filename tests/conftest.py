@@ -8,6 +8,7 @@ import pytest
 from infra.settings import Settings
 from infra.system import System
 from infra.wiring import open_system
+from tests.api.http import Http
 from tests.probe.features import FEATURES
 from tests.scenario import Scenario
 from tests.source import CONTEXTS
@@ -68,3 +69,11 @@ def other(probe: Scenario, settings: Settings) -> Iterator[System]:
     system = probe.run(open_system(settings, features=FEATURES))
     yield system
     probe.run(system.close())
+
+
+@pytest.fixture
+def api(world: Scenario) -> Iterator[Http]:
+    """The app on both stores."""
+    http = Http(world)
+    yield http
+    http.close()
