@@ -107,8 +107,13 @@ def discover() -> Features:
     """Walk the layers. Raises `Misbuilt` on a doubled topic, an unhandled command and the like."""
     found = {layer: list(modules(layer)) for layer in LAYERS}
     facts, states, invariants = _domain(found["domain"])
+    contexts = {context for context, _, _ in found["domain"]}
+    for layer, files in found.items():
+        for context, _, _ in files:
+            if context not in contexts:
+                raise Misbuilt(f"{layer}/{context} has no domain/{context}; add its facts there")
     features = Features(
-        contexts=tuple(sorted({context for context, _, _ in found["domain"]})),
+        contexts=tuple(sorted(contexts)),
         facts=facts,
         states=states,
         handlings=_commands(found["commands"]),

@@ -1,24 +1,22 @@
-"""The program's own log lines: readable in a terminal, JSON otherwise."""
+"""The program's own log lines: readable in a terminal, JSON otherwise.
+
+Lines tell what happened to which ids, never the values of commands, facts or rows: those may be
+personal. So an error is told by its type, its first line and the places it came through; the
+lines below the first are where pydantic and databases repeat values.
+"""
 
 import logging
 import sys
-from typing import TextIO
+import traceback
+from typing import Any
 
 import structlog
+from structlog.typing import EventDict, Processor
 
 from infra.settings import Settings
 
-
-class _Stderr(TextIO):
-    """Standard error as it is when a line is written: it may have been redirected meanwhile."""
-
-    def write(self, text: str) -> int:
-        """Write to it."""
-        return sys.stderr.write(text)
-
-    def flush(self) -> None:
-        """Flush it."""
-        sys.stderr.flush()
+MAX_CAUSES = 5
+"""Errors told of one chain of causes."""
 
 
 def configure(settings: Settings) -> None:
@@ -26,7 +24,7 @@ def configure(settings: Settings) -> None:
     terminal = settings.log_format == "console" or (
         settings.log_format == "auto" and sys.stderr.isatty()
     )
-    renderer: structlog.typing.Processor = (
+    renderer: Processor = (
         structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
     )
     structlog.configure(
@@ -34,14 +32,61 @@ def configure(settings: Settings) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks
-            if not terminal
-            else structlog.processors.StackInfoRenderer(),
+            _tell_error,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.log_level.upper()]
         ),
-        logger_factory=structlog.WriteLoggerFactory(file=_Stderr()),
+        logger_factory=structlog.WriteLoggerFactory(file=_Stderr()),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
+    root = logging.getLogger()
+    if not any(isinstance(handler, _Passed) for handler in root.handlers):
+        root.addHandler(_Passed(logging.WARNING))
+
+
+class _Stderr:
+    """Whatever stderr is when a line is written."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+class _Passed(logging.Handler):
+    """Passes the warnings of libraries on, so that they have the form of all other lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage().partition("\n")[0]
+        structlog.get_logger().log(
+            record.levelno, message, library=record.name, exc_info=record.exc_info
+        )
+
+
+def _tell_error(_logger: Any, _method: str, line: EventDict) -> EventDict:
+    given = line.pop("exc_info", None)
+    if given is True:
+        given = sys.exc_info()
+    error = given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        line["exception"] = "\n".join(told(error))
+    return line
+
+
+def told(error: BaseException) -> list[str]:
+    """Return an error and its causes in lines that hold no values."""
+    lines: list[str] = []
+    following: BaseException | None = error
+    for _ in range(MAX_CAUSES):
+        if following is None:
+            break
+        first = str(following).strip().partition("\n")[0]
+        lines.append(f"{type(following).__name__}: {first}")
+        frames = traceback.extract_tb(following.__traceback__)
+        lines += [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+        hidden = following.__suppress_context__
+        following = following.__cause__ or (None if hidden else following.__context__)
+    return lines

@@ -103,7 +103,7 @@ class Queries:
                     await self._wait_for(table, context, position)
 
     async def _wait_for(self, table: Table, context: str, position: int) -> None:
-        name = str(table.info["projection"]).removeprefix("projections.")
+        name = str(table.info["projection"]).partition(".")[2]
         until = time.monotonic() + self._wait_s
         while (at := await self._position(name, context)) < position:
             left = until - time.monotonic()

@@ -1,5 +1,7 @@
 """The composition root: the only module that names concrete classes."""
 
+import asyncio
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 
 from psycopg_pool import AsyncConnectionPool
@@ -92,10 +94,15 @@ class StoreAway(Exception):
 async def reach(database: Database) -> None:
     """Try the database once. Raises `StoreAway`."""
     try:
-        async with database.read() as connection:
-            await connection.exec_driver_sql("SELECT 1")
-    except LogError as error:
-        raise StoreAway(f"{error}; is it running, and is database_url right?") from error
+        if database.is_sqlite:
+            # Not by the engine: what its thread says of a file that cannot be opened comes late.
+            (await asyncio.to_thread(database.connect)).close()
+        else:
+            async with database.read() as connection:
+                await connection.exec_driver_sql("SELECT 1")
+    except (LogError, sqlite3.Error) as error:
+        reason = error if isinstance(error, LogError) else f"{database} cannot be opened: {error}"
+        raise StoreAway(f"{reason}; is it running, and is database_url right?") from error
 
 
 def outside_world() -> dict[type, object]:
@@ -128,8 +135,14 @@ class _Builder:
         for context in needed:
             url = self.settings.url_of(context)
             if url not in by_url:
-                by_url[url] = Database(url, self.settings.database_connections)
+                by_url[url] = self._database(url)
             await self._connect(context, by_url[url])
+
+    def _database(self, url: str) -> Database:
+        try:
+            return Database(url, self.settings.database_connections)
+        except OSError as error:
+            raise StoreAway(f"cannot make the folder of {url}: {error.strerror}") from error
 
     async def _connect(self, context: str, database: Database) -> None:
         self.databases[context] = database

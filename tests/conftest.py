@@ -9,6 +9,7 @@ import structlog
 from infra.settings import Settings
 from infra.system import System
 from infra.wiring import open_system
+from tests.api.http import Http
 from tests.probe.features import FEATURES
 from tests.scenario import Scenario
 from tests.source import CONTEXTS
@@ -76,3 +77,11 @@ def _log_lines() -> Iterator[None]:
     """What one test says about log lines (the program sets them up) holds for it alone."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def api(world: Scenario) -> Iterator[Http]:
+    """The app on both stores."""
+    http = Http(world)
+    yield http
+    http.close()
