@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import cache
 from typing import Protocol
 
 import structlog
@@ -10,6 +11,7 @@ from sqlalchemy import BigInteger, Column, MetaData, Table, Text, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain import is_process
 from infra.bell import Bell
 from infra.database import Database
 from infra.log.port import CorruptFact, Unavailable
@@ -39,6 +41,7 @@ class Overtaken(Exception):
     """Another worker moved this reader's position meanwhile; nothing was written."""
 
 
+@cache
 def positions_of(context: str) -> Table:
     """Return the table of readers' positions of a context."""
     return Table(
@@ -85,13 +88,28 @@ class Reader:
     @property
     def is_process(self) -> bool:
         """Whether it runs a saga: what it does makes new facts."""
-        return self.name.startswith("saga:")
+        return is_process(self.name)
 
     async def resume(self) -> None:
         """Take the position up from the store."""
         async with self._database.read() as connection:
             self.position = await self._stored(connection) or 0
         self.moved.ring()
+
+    @staticmethod
+    async def resume_all(readers: Iterable["Reader"]) -> None:
+        """Take the positions of many readers up, by one query for each context they live in."""
+        homes: dict[str | None, list[Reader]] = {}
+        for reader in readers:
+            homes.setdefault(reader._positions.schema, []).append(reader)
+        for together in homes.values():
+            table = together[0]._positions
+            async with together[0]._database.read() as connection:
+                found = (await connection.execute(select(table.c.name, table.c.position))).all()
+            positions = {row.name: row.position for row in found}
+            for reader in together:
+                reader.position = positions.get(reader.name, 0)
+                reader.moved.ring()
 
     async def skip_to(self, position: int) -> None:
         """Leave out everything up to `position`: for a reader that must not act on history."""

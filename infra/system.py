@@ -1,7 +1,7 @@
 """A running Aorist: dispatch, queries, readers and deadlines of one process."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -9,7 +9,6 @@ import structlog
 from psycopg_pool import AsyncConnectionPool
 
 from commands import Caller, Clock
-from domain import is_process
 from infra.bell import Bell
 from infra.database import Database
 from infra.deadlines import Deadlines
@@ -83,8 +82,8 @@ class System:
         With `rest_s` the readers rest so long after each batch that was not full: under a bulk
         load they work in large batches then, and leave the processor to the commands.
         """
+        await Reader.resume_all(self.readers)
         for reader in self.readers:
-            await reader.resume()
             reader.rest_s = rest_s
         poll_s = self.settings.reader_poll_ms / 1000
         for reader in self.readers:
@@ -128,23 +127,26 @@ class System:
 
     async def settle(self) -> None:
         """Step readers and due deadlines until nothing moves; for scripts and tests."""
-        for reader in self.readers:
-            await reader.resume()
+        await Reader.resume_all(self.readers)
         self.queries.local = True
         # Projections cause nothing: they catch up, in large batches, once the processes rest.
-        sagas = [reader for reader in self.readers if is_process(reader.name)]
-        projections = [reader for reader in self.readers if reader not in sagas]
+        sagas = [reader for reader in self.readers if reader.is_process]
+        projections = [reader for reader in self.readers if not reader.is_process]
         for _ in range(MAX_ROUNDS):
-            moved = 0
-            processes: list[Reader | Deadlines] = [*sagas, *self.deadlines]
-            for worker in processes:
-                moved += await worker.step()
-            if not moved:
-                for projection in projections:
-                    moved += await projection.step()
-            if not moved:
+            moved = await self._step(sagas)
+            for deadlines in self.deadlines:
+                moved += await deadlines.step()
+            if not moved and not await self._step(projections):
                 return
         raise RuntimeError(f"the readers did not come to rest in {MAX_ROUNDS} rounds")
+
+    async def _step(self, readers: Sequence[Reader]) -> int:
+        heads = {context: await log.store.head() for context, log in self.logs.items()}
+        moved = 0
+        for reader in readers:
+            if reader.position < heads[reader.context]:
+                moved += await reader.step()
+        return moved
 
     async def measure(self) -> None:
         """Bring the gauges up to date."""
@@ -160,8 +162,7 @@ class System:
             totals["idle"] = totals.get("idle", 0) + idle
         gauges.connections = totals
         if not self.queries.local:
-            for reader in self.readers:
-                await reader.resume()  # another process moves them
+            await Reader.resume_all(self.readers)  # another process moves them
         heads = {context: await log.store.head() for context, log in self.logs.items()}
         gauges.lag = {
             (reader.name, reader.context): heads[reader.context] - reader.position
