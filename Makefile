@@ -12,7 +12,7 @@ run: $(INSTALLED) ## start the whole system in one process on a SQLite file
 	@.venv/bin/aorist serve --development
 
 test: check services ## run every check and every test, PostgreSQL included
-	@set -a && . ./.services/env && unset AORIST_DATABASE_URL && .venv/bin/python -m pytest
+	@set -a && . ./.services/env && unset AORIST_DATABASE_URL && .venv/bin/python -m pytest --numprocesses auto
 
 check: $(INSTALLED) ## check format, lint, types and import contracts
 	@.venv/bin/ruff format --check --quiet . || (echo "format: run .venv/bin/ruff format ." && false)
