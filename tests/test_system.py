@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from commands import Caller
-from infra.discovery import Handling, Misbuilt
+from infra.discovery import Misbuilt
 from infra.log.port import LogError, Unavailable
 from infra.settings import Settings
 from infra.wiring import StoreAway, open_system
@@ -87,7 +87,7 @@ def test_closing_waits_for_what_is_on_its_way(probe, other) -> None:
 
 def test_a_port_that_nobody_provides_is_told_before_anything_is_opened(empty: Settings) -> None:
     command, handling = next(iter(FEATURES.handlings.items()))
-    asking = Handling("probe", command, handling.handler, {**handling.ports, "post": UUID})
+    asking = replace(handling, ports={**handling.ports, "post": UUID})
     features = replace(FEATURES, handlings={**FEATURES.handlings, command: asking})
     with pytest.raises(Misbuilt, match=r"asks for uuid\.UUID; wiring has none"):
         asyncio.run(open_system(empty, features=features))
