@@ -48,7 +48,7 @@ def make_app(running: System, *, follow: bool = True) -> FastAPI:
     _check(found)
     problems.install(app)
     app.openapi = lambda: documented(app)  # type: ignore[method-assign]
-    app.add_middleware(Around, telemetry=running.telemetry, body_bytes=running.settings.body_bytes)
+    app.add_middleware(Around)
     return app
 
 

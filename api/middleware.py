@@ -42,10 +42,8 @@ def correlation_of(given: str) -> UUID:
 class Around:
     """ASGI middleware; pure, so that streams pass through it unbuffered."""
 
-    def __init__(self, app: ASGIApp, telemetry: Telemetry, body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._telemetry = telemetry
-        self._body_bytes = body_bytes
         self._ids = SystemIds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,28 +83,31 @@ class Around:
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the body as it comes: a chunked one does not say how long it is."""
+        most: int = scope["app"].state.system.settings.body_bytes
         received = 0
 
         async def counted() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._body_bytes:
-                raise TooLarge(self._body_bytes)
+            if received > most:
+                raise TooLarge(most)
             return message
 
-        if _length(Headers(scope=scope)) > self._body_bytes:
-            error = TooLarge(self._body_bytes)
+        if _length(Headers(scope=scope)) > most:
+            error = TooLarge(most)
             answer = problem(Request(scope), error.status_code, "too_large", error.detail)
             await answer(scope, receive, send)
         else:
             await self._app(scope, counted, send)
 
-    def _measure(self, scope: Scope, status: int, seconds: float) -> None:
+    @staticmethod
+    def _measure(scope: Scope, status: int, seconds: float) -> None:
+        telemetry: Telemetry = scope["app"].state.system.telemetry
         method = scope["method"] if scope["method"] in METHODS else "other"
         endpoint = getattr(scope.get("route"), "path", "unknown")
-        self._telemetry.requests.labels(method, endpoint, status).inc()
-        self._telemetry.request_seconds.labels(method, endpoint).observe(seconds)
+        telemetry.requests.labels(method, endpoint, status).inc()
+        telemetry.request_seconds.labels(method, endpoint).observe(seconds)
 
 
 def _length(headers: Headers) -> int:

@@ -39,6 +39,7 @@ def configure(settings: Settings) -> None:
             logging.getLevelNamesMapping()[settings.log_level.upper()]
         ),
         logger_factory=structlog.WriteLoggerFactory(file=_Stderr()),  # type: ignore[arg-type]
+        # Loggers live as long as their modules: kept ones would not hear of another setting.
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()

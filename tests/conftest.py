@@ -16,6 +16,13 @@ from tests.source import CONTEXTS
 from tests.stores import STORES, Stores, stores
 
 
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """What a test sets up for log lines is its own."""
+    yield
+    structlog.reset_defaults()
+
+
 @pytest.fixture(scope="session")
 def all_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
     yield from stores(Path(tmp_path_factory.mktemp("stores")))

@@ -7,6 +7,7 @@ import httpx
 from fastapi import FastAPI
 
 from api.http import make_app
+from infra.system import System
 from tests.scenario import Scenario
 
 ALICE = UUID("a11ce000-0000-7000-8000-000000000001")
@@ -14,12 +15,22 @@ BOB = UUID("b0b00000-0000-7000-8000-000000000002")
 OPERATOR = {"Aorist-Actor": "job:inspection", "Aorist-Roles": "operator"}
 
 
+_apps: dict[tuple[str, ...], FastAPI] = {}
+
+
+def _app_of(system: System) -> FastAPI:
+    """Return an app over the system. Making one takes longer than a test, so it changes hands."""
+    app = _apps.setdefault(system.contexts, make_app(system))
+    app.state.system = system
+    return app
+
+
 class Http:
     """A client whose requests run on the scenario's loop, as Alice unless told otherwise."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        self.app: FastAPI = make_app(scenario.system)
+        self.app: FastAPI = _app_of(scenario.system)
         # What the app does not catch is not hidden from a test.
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app, raise_app_exceptions=True),

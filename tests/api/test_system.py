@@ -99,6 +99,16 @@ def test_it_lives_though_the_store_is_away(api: Http) -> None:
     assert (done.status_code, "Idempotent-Replayed" in done.headers) == (201, False)
 
 
+def test_too_much_at_once_is_503_and_the_key_is_free_again(api: Http) -> None:
+    group = api.scenario.system.logs["social"].group
+    was, group._queue = group._queue, 0
+    key = {"Idempotency-Key": "k"}
+    said = problem(api.post("/profiles", PROFILE, headers=key), 503, "busy")
+    assert "later, with the same key" in said["detail"]
+    group._queue = was
+    assert api.post("/profiles", PROFILE, headers=key).status_code == 201
+
+
 # ── metrics ──────────────────────────────────────────────────────────────────────────────────
 
 

@@ -1,0 +1,89 @@
+"""Programs that run in a copy of the source with the library in it."""
+
+LIVE = '''
+"""Lend a book over HTTP, look, wait for the deadline, look again."""
+
+import asyncio, json, sys
+import httpx
+from api.http import make_app
+from infra.logging import configure
+from infra.settings import Settings
+from infra.wiring import open_system
+
+async def live(url):
+    settings = Settings(database_url=url, development=True, log_level="error")
+    configure(settings)
+    system = await open_system(settings)
+    transport = httpx.ASGITransport(make_app(system))
+    member = "a11ce000-0000-7000-8000-000000000001"
+    book = "b0000000-0000-7000-8000-000000000001"
+    headers = {"Aorist-Actor": member}
+    base = "http://t/api/v1"
+    async with httpx.AsyncClient(transport=transport, base_url=base, headers=headers) as c:
+        lent = await c.post(f"/books/{book}/lend", json={"reader": member})
+        projections = [r for r in system.readers if r.name == "library.book"]
+        for reader in projections:
+            await reader.step()
+        system.queries.local = True
+        loan = await c.get(lent.headers["Location"].removeprefix("/api/v1"))
+        other = {**headers, "Aorist-Actor": "b0b00000-0000-7000-8000-000000000002"}
+        refused = await c.post(f"/books/{book}/lend", json={"reader": book}, headers=other)
+        old = await c.post("/profiles", json={"name": "Alice"})
+        await system.settle()
+        gone = await c.get(f"/books/{book}/loan")
+    from infra.rebuild import rebuild
+    log = system.logs["library"]
+    (projecting,) = [p for p in system.features.projections if p.context == "library"]
+    equal = await rebuild(projecting, log.store, system.codec, system.databases["library"])
+    facts = [one.at.topic for one in await log.store.read(0, 10)]
+    await system.close()
+    print(json.dumps({
+        "contexts": system.contexts, "lent": lent.status_code, "loan": loan.json(),
+        "refused": [refused.status_code, refused.json()["code"]], "old": old.status_code,
+        "gone": gone.status_code, "facts": facts, "equal": equal.equal,
+    }))
+
+asyncio.run(live(sys.argv[1]))
+'''
+START = '''
+"""Start once for each change of a file, in a fork that has imported nothing of the house."""
+
+import asyncio, json, os, pathlib, sys
+import alembic.command, fastapi, psycopg_pool, pydantic_settings, sqlalchemy.ext.asyncio, structlog
+
+async def start(url):
+    from api.http import make_app
+    from infra.settings import Settings
+    from infra.wiring import open_system
+    system = await open_system(Settings(database_url=url))
+    try:
+        make_app(system)
+    finally:
+        await system.close()
+
+def said(url):
+    read, write = os.pipe()
+    if os.fork() == 0:
+        try:
+            asyncio.run(start(url))
+            says = "it started"
+        except Exception as error:
+            says = f"{type(error).__name__}: {error}"
+        os.write(write, says.encode())
+        os._exit(0)
+    os.close(write)
+    os.wait()
+    with os.fdopen(read) as pipe:
+        return pipe.read()
+
+found = {}
+for name, (file, was, becomes, _) in json.load(sys.stdin).items():
+    path = pathlib.Path(file)
+    text = path.read_text()
+    if was not in text:
+        sys.exit(f"{file} has no {was!r}")
+    path.write_text(text.replace(was, becomes))
+    found[name] = said(sys.argv[1])
+    path.write_text(text)
+print(json.dumps(found))
+'''
