@@ -29,7 +29,7 @@ PROCESS_REST_S = 0.03
 """Longest rest of a saga's reader when nothing else comes in: steps wait for each other."""
 EASE_LAG = 500
 """Facts behind all in all from which on no reader rests."""
-STUCK_S = 5.0
+STUCK_S = 3.0
 """How long a reader may fail before nobody waits for it any longer."""
 MAX_ROUNDS = 10_000
 """Rounds in which `settle` expects everything to come to rest."""

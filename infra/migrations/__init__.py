@@ -38,6 +38,8 @@ def version_options(context: str, *, sqlite: bool) -> dict[str, Any]:
 
 async def migrate(database: Database, context: str) -> None:
     """Bring the log tables of `context` to the newest revision; creates its schema."""
+    if await revision(database, context) == latest():
+        return  # the usual case, and much faster than to have it found out by alembic
 
     def upgrade(connection: Connection) -> None:
         if not database.is_sqlite:

@@ -1,0 +1,84 @@
+"""`aorist check`: what must hold is checked, and what does not is named."""
+
+import pytest
+
+from tests.cli.bank import ALICE, BOB, deposit, opening, withdrawal
+from tests.cli.program import Program
+
+
+@pytest.fixture
+def lived(aorist: Program) -> Program:
+    lines = [opening(ALICE), opening(BOB), deposit(1), deposit(2), withdrawal(3, 10**6)]
+    aorist("run", aorist.file(*lines), "--concurrency", "1")
+    return aorist
+
+
+def failing(program: Program) -> list[str]:
+    """Check the bank, which must fail, and return what is said of what fails."""
+    lines = program("check", "--context", "banking", code=1).out.splitlines()
+    assert lines[-1] == "something does not hold; see FAIL above"
+    return [line.strip() for line in lines if not line.startswith("ok") and line != lines[-1]]
+
+
+def test_a_sound_system_is_said_to_be_so_with_counts(lived: Program) -> None:
+    said = lived("check").out
+    assert "ok    banking: positions and versions have no gaps (8 facts on 5 streams)" in said
+    assert "ok    banking: receipts and facts name each other (5 receipts)" in said
+    assert "ok    banking: money is conserved" in said
+    assert "ok    commerce: stock is never negative" in said
+    assert (
+        "ok    banking: read model banking.account equals a rebuild (2 rows at position 8)" in said
+    )
+    assert said.endswith("everything holds\n")
+
+
+TAMPERED = {
+    "a fact is gone": (
+        "DELETE FROM banking.events WHERE position = 5",
+        "position 5 is missing before 6",
+    ),
+    "a version is skipped": (
+        "UPDATE banking.events SET version = 9 WHERE position = 7",
+        "goes on with version 9, not 3",
+    ),
+    "the end is gone": (
+        "DELETE FROM banking.events WHERE position > 6",
+        "the log ends at position 6, its head says 8",
+    ),
+    "a receipt is gone": (
+        "DELETE FROM banking.receipts WHERE position = 6",
+        "position 5 (banking.account.money_deposited) has no receipt",
+    ),
+    "a receipt names facts that are not there": (
+        "UPDATE banking.receipts SET facts = 3 WHERE position = 8",
+        "has 3 facts up to position 8 by its receipt, 2 in the log",
+    ),
+    "a fact is of another command": (
+        "UPDATE banking.events SET command_id = stream WHERE position = 8",
+        "position 8 is of command",
+    ),
+    "a fact cannot be read": (
+        "UPDATE banking.events SET data = '{}' WHERE position = 1",
+        "its data is no banking.account.opened",
+    ),
+    "an amount was changed": (
+        "UPDATE banking.events SET data = replace(CAST(data AS text), '100', '900')"
+        "{json} WHERE position = 7",
+        "FAIL  banking: money is conserved",
+    ),
+    "a row of a read model was changed": (
+        "UPDATE banking.accounts SET balance = balance + 1 WHERE balance = 200",
+        "balance: live 201, rebuilt 200",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TAMPERED)
+def test_what_was_tampered_with_is_named(lived: Program, what: str) -> None:
+    statement, named = TAMPERED[what]
+    if "{json}" in statement:
+        cast = "" if lived.url.startswith("sqlite") else "::json"
+        statement = statement.replace("{json}", cast)
+    lived.sql(statement)
+    said = failing(lived)
+    assert any(named in line for line in said), said
