@@ -227,7 +227,7 @@ def test_a_subscription_hears_what_is_dispatched(banking, branch):
             assert tracking.application_name == "Branch"
 
 
-@pytest.mark.parametrize("cipher_key", [None, KEY])
+@pytest.mark.parametrize("cipher_key", [None, KEY], ids=["plain", "enciphered"])
 @pytest.mark.parametrize("compressor", [None, "zlib"])
 def test_a_fact_passes_the_mapper_unchanged(settings, cipher_key, compressor):
     given = {"CIPHER_KEY": cipher_key, "COMPRESSOR_TOPIC": compressor}
