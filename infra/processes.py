@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -33,6 +34,7 @@ COMMAND_IDS = UUID("6f1a3c1e-5d0f-4f6e-9a34-0c9a55d3b6f2")
 log = structlog.get_logger("aorist.saga")
 
 
+@cache
 def deadlines_of(context: str) -> Table:
     """Return the table of deadlines of a context's sagas."""
     return Table(

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Protocol
 
 import structlog
@@ -39,6 +40,7 @@ class Overtaken(Exception):
     """Another worker moved this reader's position meanwhile; nothing was written."""
 
 
+@cache
 def positions_of(context: str) -> Table:
     """Return the table of readers' positions of a context."""
     return Table(
