@@ -5,6 +5,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 from typing import Any, get_type_hints
 
@@ -103,8 +104,9 @@ def modules(
             yield context, module, importlib.import_module(f"{layer}.{context}.{module}")
 
 
+@cache
 def discover() -> Features:
-    """Walk the layers. Raises `Misbuilt` on a doubled topic, an unhandled command and the like."""
+    """Walk the layers, once. Raises `Misbuilt` on a doubled topic, an unhandled command and more."""
     found = {layer: list(modules(layer)) for layer in LAYERS}
     facts, states, invariants = _domain(found["domain"])
     contexts = {context for context, _, _ in found["domain"]}

@@ -48,6 +48,8 @@ async def migrate(database: Database, context: str) -> None:
         config.attributes.update(connection=connection, context=context)
         command.upgrade(config, "head")
 
+    if await revision(database, context) == latest():
+        return
     async with database.write() as connection:
         # Two processes may start at once: the second waits, then finds nothing to do.
         await database.lock_structure(connection)

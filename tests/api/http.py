@@ -20,7 +20,9 @@ _apps: dict[tuple[str, ...], FastAPI] = {}
 
 def _app_of(system: System) -> FastAPI:
     """Return an app over the system. Making one takes longer than a test, so it changes hands."""
-    app = _apps.setdefault(system.contexts, make_app(system))
+    if system.contexts not in _apps:
+        _apps[system.contexts] = make_app(system)
+    app = _apps[system.contexts]
     app.state.system = system
     return app
 
