@@ -97,5 +97,5 @@ def test_doctor_names_the_remedy(embedded: Program, folder: Path) -> None:
 def test_a_store_that_is_away_is_one_sentence(folder: Path) -> None:
     away = Program("postgresql://nobody@127.0.0.1:1/nothing", folder)
     said = away("events", code=1).err
-    assert said.startswith("aorist: cannot use postgresql://nobody@127.0.0.1:1/nothing")
+    assert said.startswith("aorist: postgresql://nobody@127.0.0.1:1/nothing does not answer")
     assert len(said.splitlines()) == 1
