@@ -106,7 +106,7 @@ def modules(
 
 @cache
 def discover() -> Features:
-    """Walk the layers, once. Raises `Misbuilt`: a doubled topic, an unhandled command …"""
+    """Walk the layers, once. Raises `Misbuilt`: a doubled topic, an unhandled command."""
     found = {layer: list(modules(layer)) for layer in LAYERS}
     facts, states, invariants = _domain(found["domain"])
     contexts = {context for context, _, _ in found["domain"]}

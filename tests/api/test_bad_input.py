@@ -1,16 +1,29 @@
 """Bad input gets a clear error, and loses nothing."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
 from tests.api.http import ALICE, BOB, OPERATOR, Http, new_id, problem
+from tests.scenario import Scenario
+from tests.stores import Stores
 
 PROFILE = {"name": "Alice"}
 JSON = {"Content-Type": "application/json"}
 BODY_BYTES = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def door(all_stores: Stores) -> Iterator[Http]:
+    """The app for what never gets as far as a store: one for all such tests, on one store."""
+    scenario = Scenario(all_stores.settings("sqlite"), None)
+    http = Http(scenario)
+    yield http
+    http.close()
+    scenario.close()
+
 
 MALFORMED: dict[str, tuple[bytes, str]] = {
     "no JSON": (b"{nope", "invalid"),
@@ -34,11 +47,11 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize(("body", "code"), MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_body_is_422_and_changes_nothing(api: Http, body: bytes, code: str) -> None:
-    said = problem(api.post("/profiles", content=body, headers=JSON), 422, code)
+def test_a_malformed_body_is_422_and_changes_nothing(door: Http, body: bytes, code: str) -> None:
+    said = problem(door.post("/profiles", content=body, headers=JSON), 422, code)
     assert len(json.dumps(said)) < 2_000, "an answer is not as long as what was wrong"
-    assert api.scenario.facts() == []
-    assert api.get("/audit", headers=OPERATOR).json()["items"] == []
+    assert door.scenario.facts() == []
+    assert door.get("/audit", headers=OPERATOR).json()["items"] == []
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
@@ -53,18 +66,18 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("body", "field"), WRONG.values(), ids=WRONG)
-def test_a_wrong_field_is_named(api: Http, body: dict[str, Any], field: str) -> None:
-    said = problem(api.post("/profiles", body), 422, "invalid")
+def test_a_wrong_field_is_named(door: Http, body: dict[str, Any], field: str) -> None:
+    said = problem(door.post("/profiles", body), 422, "invalid")
     assert [error["field"] for error in said["errors"]] == [field]
     assert said["errors"][0]["message"]
     assert field in said["detail"]
-    assert api.scenario.facts() == []
+    assert door.scenario.facts() == []
 
 
 @pytest.mark.parametrize("amount", [-1, 0, 10**15 + 1, 10**40, 1.5, "100", True, None, [1]])
-def test_an_amount_is_a_positive_integer_within_bounds(api: Http, amount: object) -> None:
+def test_an_amount_is_a_positive_integer_within_bounds(door: Http, amount: object) -> None:
     body = {"deposit_id": new_id(), "amount": amount, "currency": "EUR"}
-    said = problem(api.post(f"/accounts/{new_id()}/deposits", body), 422, "invalid")
+    said = problem(door.post(f"/accounts/{new_id()}/deposits", body), 422, "invalid")
     assert [error["field"] for error in said["errors"]] == ["body.amount"]
 
 
@@ -79,17 +92,17 @@ def test_a_command_without_fields_takes_no_body_or_an_empty_one(api: Http) -> No
     problem(api.post(path, content=b"{nope", headers=JSON), 422, "invalid")
 
 
-def test_a_body_of_another_type_says_which_is_wanted(api: Http) -> None:
+def test_a_body_of_another_type_says_which_is_wanted(door: Http) -> None:
     for headers in ({"Content-Type": "text/plain"}, {"Content-Type": "application/xml"}):
-        refused = api.post("/profiles", content=b'{"name": "Alice"}', headers=headers)
+        refused = door.post("/profiles", content=b'{"name": "Alice"}', headers=headers)
         assert "Content-Type: application/json" in problem(refused, 422, "invalid")["detail"]
 
 
 @pytest.mark.parametrize("id", ["x", "1", "00000000-0000-0000-0000-00000000000g", "%00", "%ff"])
-def test_an_id_must_be_a_uuid(api: Http, id: str) -> None:
-    said = problem(api.get(f"/profiles/{id}"), 422, "invalid")
+def test_an_id_must_be_a_uuid(door: Http, id: str) -> None:
+    said = problem(door.get(f"/profiles/{id}"), 422, "invalid")
     assert said["errors"][0]["field"] == "path.member_id"
-    problem(api.post(f"/profiles/{id}/follow"), 422, "invalid")
+    problem(door.post(f"/profiles/{id}/follow"), 422, "invalid")
 
 
 def test_an_unknown_id_is_404(api: Http) -> None:
@@ -109,22 +122,22 @@ def test_refusals_have_the_status_of_their_kind(api: Http) -> None:
     problem(api.post(f"/profiles/{ALICE}/follow"), 422, "follow_self")
 
 
-def test_what_is_no_route_is_a_problem_too(api: Http) -> None:
-    problem(api.get("/nowhere"), 404, "no_such_route")
-    problem(api.send("DELETE", f"/profiles/{ALICE}"), 405, "method_not_allowed")
-    problem(api.get("//elsewhere"), 404, "no_such_route")
+def test_what_is_no_route_is_a_problem_too(door: Http) -> None:
+    problem(door.get("/nowhere"), 404, "no_such_route")
+    problem(door.send("DELETE", f"/profiles/{ALICE}"), 405, "method_not_allowed")
+    problem(door.get("//elsewhere"), 404, "no_such_route")
 
 
 # ── size ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_body_that_says_it_is_too_large_is_413(api: Http) -> None:
+def test_a_body_that_says_it_is_too_large_is_413(door: Http) -> None:
     body = json.dumps({"name": "x" * BODY_BYTES}).encode()
-    said = problem(api.post("/profiles", content=body, headers=JSON), 413, "too_large")
+    said = problem(door.post("/profiles", content=body, headers=JSON), 413, "too_large")
     assert str(BODY_BYTES) in said["detail"]
 
 
-def test_a_chunked_body_that_is_too_large_is_413(api: Http) -> None:
+def test_a_chunked_body_that_is_too_large_is_413(door: Http) -> None:
     read = 0
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -134,9 +147,9 @@ def test_a_chunked_body_that_is_too_large_is_413(api: Http) -> None:
             read += 1
             yield b"x" * 100_000
 
-    problem(api.post("/profiles", content=chunks(), headers=JSON), 413, "too_large")
+    problem(door.post("/profiles", content=chunks(), headers=JSON), 413, "too_large")
     assert read <= 11, "the rest is not read"
-    assert api.scenario.facts() == []
+    assert door.scenario.facts() == []
 
 
 def test_a_body_of_the_most_bytes_is_taken(api: Http) -> None:
@@ -157,8 +170,8 @@ NOBODY = {
 
 
 @pytest.mark.parametrize("actor", NOBODY.values(), ids=NOBODY)
-def test_a_caller_must_say_who_they_are(api: Http, actor: str) -> None:
-    refused = api.get(f"/profiles/{ALICE}", headers={"Aorist-Actor": actor})
+def test_a_caller_must_say_who_they_are(door: Http, actor: str) -> None:
+    refused = door.get(f"/profiles/{ALICE}", headers={"Aorist-Actor": actor})
     if actor.strip():
         problem(refused, 422, "bad_header")
     else:
