@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -16,7 +16,7 @@ from infra.discovery import Features, Handling, ports_of
 from infra.log.codec import Codec
 from infra.log.group import GroupCommit
 from infra.log.port import LogError, Origin, Store, Stored, refused_again
-from infra.session import AnsweredBefore, Moved, Session, VersionMoved, receipt_of
+from infra.session import AnsweredBefore, Moved, Session, Turn, VersionMoved, receipt_of
 from infra.streams import Streams
 
 MAX_DECISIONS = 20
@@ -79,18 +79,6 @@ class Meta:
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
     traceparent: str | None = None
-
-
-class Turn(Protocol):
-    """A command's place in an order that its sender keeps; see `infra.turns`."""
-
-    async def come(self, *, again: bool) -> None:
-        """Wait until the command may be decided, or decided again."""
-        ...
-
-    def decided(self) -> None:
-        """Hear that its append is queued: whoever decides from here on sees its effect."""
-        ...
 
 
 class Dispatcher:
@@ -163,13 +151,10 @@ class Dispatcher:
         turn: Turn | None,
     ) -> Answer:
         context = self._logs[handling.context]
-        decided = turn.decided if turn else None
         for attempt in range(MAX_DECISIONS):
             if turn:
                 await turn.come(again=attempt > 0)
-            session = Session(
-                origin, context.streams, context.group, self._codec, expected, decided
-            )
+            session = Session(origin, context.streams, context.group, self._codec, expected, turn)
             named = {
                 name: session if port is Log else by
                 for name, port in handling.ports.items()

@@ -1,7 +1,7 @@
 """One command's view of its log: what it read, and the one append it makes of it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from commands import Change, Receipt
@@ -36,12 +36,34 @@ class VersionMoved(Exception):
         self.version = version
 
 
+class Turn(Protocol):
+    """A command's place in an order that its sender keeps; see `infra.turns`."""
+
+    async def come(self, *, again: bool) -> None:
+        """Wait until the command may be decided, or decided again."""
+        ...
+
+    def decided(self, pending: Pending) -> None:
+        """Hear that its append is queued: whoever decides from here on sees its effect."""
+        ...
+
+    @property
+    def follows(self) -> list[Pending]:
+        """The appends that this one's is lost with."""
+        ...
+
+    @property
+    def stands(self) -> bool:
+        """Whether what it follows is decided still."""
+        ...
+
+
 class Session:
     """What a handler gets as its `Log`; see `commands.Log`.
 
     Every stream the command read takes part in its append, with the version it was read at: a
     decision, a refusal included, is never taken on a state that is no longer the newest.
-    `announce` is called when the append is queued.
+    With `turn` it is decided in an order that the sender keeps.
     """
 
     def __init__(
@@ -51,9 +73,9 @@ class Session:
         group: GroupCommit,
         codec: Codec,
         expected: int | None = None,
-        announce: Callable[[], None] | None = None,
+        turn: Turn | None = None,
     ) -> None:
-        self._announce = announce
+        self._turn = turn
         self._origin = origin
         self._streams = streams
         self._group = group
@@ -153,10 +175,14 @@ class Session:
         )
 
     def _submit(self, append: Append) -> Pending:
-        after = (entry.pending for entry in self._seen.values())
-        pending = self._group.submit(append, [pending for pending in after if pending])
-        if self._announce:
-            self._announce()
+        if self._turn and not self._turn.stands:
+            raise Moved  # what it follows was lost, and is being decided again
+        after = [entry.pending for entry in self._seen.values() if entry.pending]
+        if self._turn:
+            after += self._turn.follows
+        pending = self._group.submit(append, after)
+        if self._turn:
+            self._turn.decided(pending)
         return pending
 
     async def _decided(self, pending: Pending) -> Stored:

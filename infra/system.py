@@ -13,11 +13,12 @@ from infra.bell import Bell
 from infra.database import Database
 from infra.deadlines import Deadlines
 from infra.discovery import Features
-from infra.dispatch import Answer, ContextLog, Dispatcher, Meta, Turn
+from infra.dispatch import Answer, ContextLog, Dispatcher, Meta
 from infra.log.codec import Codec
 from infra.log.notify import listen
 from infra.queries import Queries
 from infra.readers import Reader
+from infra.session import Turn
 from infra.settings import Settings
 from infra.telemetry import Telemetry
 
