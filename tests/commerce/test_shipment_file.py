@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from commands.commerce.shipment import CreateShipment, DeliverShipment, DispatchShipment
-from domain.commerce.order import NotShippable
+from domain.commerce.line import NotShippable
 from infra.commandfile import Line
 from infra.feed import Feed
 from infra.settings import Settings
