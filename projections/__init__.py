@@ -26,6 +26,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Executable,
+    KeyedColumnElement,
     MetaData,
     Select,
     Table,
@@ -78,7 +79,7 @@ class Listing:
     """Rows in pages. `by` must be selected, not null, and its last column unique in the result."""
 
     select: Select[Any]
-    by: tuple[Column[Any], ...]
+    by: tuple[KeyedColumnElement[Any], ...]
     descending: bool = False
 
 
