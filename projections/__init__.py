@@ -26,7 +26,6 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Executable,
-    KeyedColumnElement,
     MetaData,
     Select,
     Table,
@@ -36,6 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import SchemaItem
+from sqlalchemy.sql.elements import KeyedColumnElement
 
 metadata = MetaData()
 """All read-model tables; a table's schema is its context (a name prefix in SQLite)."""
