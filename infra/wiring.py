@@ -160,7 +160,6 @@ class _Builder:
             batch=self.settings.append_batch,
             queue=self.settings.append_queue,
             observe=self._appended(context),
-            lanes=store.lanes,
         )
         streams = Streams(store, self.codec, self.settings.cached_states)
         self.logs[context] = ContextLog(store, group, streams)

@@ -26,9 +26,6 @@ MAX_TRIES = 3
 RETRY_S = 0.05
 """Longest pause before the second try, in seconds; doubled for the next."""
 
-MIN_SHARE = 16
-"""Appends that are not split between lanes: a small batch costs hardly less than this one."""
-
 log = structlog.get_logger("aorist.log")
 
 Observe = Callable[[int, float], None]
@@ -38,14 +35,12 @@ Observe = Callable[[int, float], None]
 class Pending:
     """An append on its way. Those it was decided upon (`after`) must succeed before it can."""
 
-    __slots__ = ("_outcome", "_waiters", "after", "append", "batch")
+    __slots__ = ("_outcome", "_waiters", "after", "append")
 
     def __init__(self, append: Append, after: Iterable["Pending"]) -> None:
         self.append = append
         # One that is written needs no watching; one that is lost makes this one lost too.
         self.after = tuple([p for p in after if not p.done or p.lost])
-        self.batch: list[Pending] | None = None
-        """Those it is sent with, while it is."""
         self._outcome: Outcome | LogError | None = None
         self._waiters: list[asyncio.Future[None]] = []
 
@@ -72,7 +67,7 @@ class Pending:
 
     def settle(self, outcome: Outcome | LogError) -> None:
         """Tell whoever waits. The chain behind is let go, so that it can be freed."""
-        self.after, self.batch = (), None
+        self.after = ()
         if self._outcome is not None:
             return
         self._outcome = outcome
@@ -82,23 +77,15 @@ class Pending:
 
 
 class GroupCommit:
-    """The queue in front of one store. No timer: an idle log commits at once.
+    """The queue in front of one store. No timer: an idle log commits at once."""
 
-    With several `lanes` the next batch is put together and sent while one is being written. An
-    append never goes by another lane than the one it was decided upon, while that is on its way.
-    """
-
-    def __init__(
-        self, store: Store, *, batch: int, queue: int, observe: Observe, lanes: int = 1
-    ) -> None:
+    def __init__(self, store: Store, *, batch: int, queue: int, observe: Observe) -> None:
         self._store = store
         self._batch = batch
         self._queue = queue
         self._observe = observe
-        self._most_lanes = lanes
         self._waiting: deque[Pending] = deque()
-        self._lanes: set[asyncio.Task[None]] = set()
-        self._in_flight = 0
+        self._task: asyncio.Task[None] | None = None
 
     def submit(self, append: Append, after: Iterable[Pending] = ()) -> Pending:
         """Queue an append; await its `outcome()`. Raises `Busy` when the queue is full."""
@@ -109,70 +96,30 @@ class GroupCommit:
             )
         pending = Pending(append, after)
         self._waiting.append(pending)
-        # What was decided upon something that is on its way is taken by whoever comes back next.
-        if not pending.after or not self._lanes:
-            self._open_lane()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._drain(), name=f"{self._store.context}-log")
         return pending
 
     async def close(self) -> None:
         """Wait until everything queued is decided."""
-        while self._lanes:
-            await asyncio.wait(self._lanes)
-
-    def _open_lane(self) -> None:
-        if len(self._lanes) < self._most_lanes:
-            lane = asyncio.create_task(self._drain(), name=f"{self._store.context}-log")
-            self._lanes.add(lane)
-            lane.add_done_callback(self._ended)
-
-    def _ended(self, lane: asyncio.Task[None]) -> None:
-        self._lanes.discard(lane)
-        if self._waiting and not self._lanes:
-            self._open_lane()  # it was cancelled before it began
+        if self._task is not None:
+            await asyncio.wait([self._task])
 
     async def _drain(self) -> None:
-        try:
-            while batch := self._take():
-                await self._write(batch)
-        finally:
-            # At once: who comes in the same moment must not count on this lane.
-            self._lanes.discard(asyncio.current_task())
-
-    async def _write(self, batch: list[Pending]) -> None:
-        started = time.perf_counter()
-        try:
-            await self._commit(batch)
-            self._observe(len(batch), time.perf_counter() - started)
-        except Exception as error:
-            # Whatever goes wrong here must reach every waiter: nobody hangs.
-            log.exception("append broken off", context=self._store.context)
-            self._break_off(batch, error)
-        except BaseException as error:
-            self._break_off((*batch, *self._waiting), error)
-            self._waiting.clear()
-            raise
-        finally:
-            self._in_flight -= len(batch)
-
-    def _take(self) -> list[Pending]:
-        """Return what may be sent now: this lane's share of all that is on its way or waits."""
-        outstanding = len(self._waiting) + self._in_flight
-        share = max(MIN_SHARE, -(-outstanding // self._most_lanes))
-        most = min(self._batch, share)
-        batch: list[Pending] = []
-        held: list[Pending] = []
-        while self._waiting and len(batch) < most and len(held) < self._batch:
-            pending = self._waiting.popleft()
-            if all(before.done or before.batch is batch for before in pending.after):
-                pending.batch = batch
-                batch.append(pending)
-            else:
-                held.append(pending)
-        self._waiting.extendleft(reversed(held))
-        self._in_flight += len(batch)
-        if batch and self._waiting:
-            self._open_lane()
-        return batch
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+            started = time.perf_counter()
+            try:
+                await self._commit(batch)
+                self._observe(len(batch), time.perf_counter() - started)
+            except Exception as error:
+                # Whatever goes wrong here must reach every waiter: nobody hangs.
+                log.exception("append broken off", context=self._store.context)
+                self._break_off(batch, error)
+            except BaseException as error:
+                self._break_off((*batch, *self._waiting), error)
+                self._waiting.clear()
+                raise
 
     @staticmethod
     def _break_off(batch: Iterable[Pending], error: BaseException) -> None:

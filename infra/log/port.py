@@ -169,8 +169,6 @@ class Store(Protocol):
     """What SQLite and PostgreSQL do for one context's log."""
 
     context: str
-    lanes: int
-    """Batches that it can usefully be sent at the same time."""
 
     async def append(self, batch: Sequence[Append]) -> list[Outcome | None]:
         """Write the whole batch in one transaction, or nothing.

@@ -31,8 +31,6 @@ Connection = psycopg.AsyncConnection[Any]
 Pool = AsyncConnectionPool[Connection]
 
 MAX_BIGINT = 2**63 - 1
-LANES = 2
-"""One batch waits at the head's row while another is written, so that PostgreSQL never idles."""
 EVENT_COLUMNS = rows.EVENT_COLUMNS.replace(
     " data", " coalesce(convert_to(data::text, 'UTF8'), sealed)"
 )
@@ -63,8 +61,6 @@ async def open_pool(database: Database, connections: int) -> Pool:
 
 class PostgresStore:
     """One context's log; see `infra.log.port.Store`."""
-
-    lanes = LANES
 
     def __init__(self, pool: Pool, context: str) -> None:
         self.context = context

@@ -52,8 +52,6 @@ RECEIPT_FILTERS = {
 class SQLiteStore:
     """One context's log; see `infra.log.port.Store`."""
 
-    lanes = 1  # there is one writing connection
-
     def __init__(self, database: Database, context: str) -> None:
         self.context = context
         self._database = database

@@ -205,8 +205,9 @@ def test_nobody_hangs_when_the_writing_task_is_cancelled(group) -> None:
     async def body(commit: GroupCommit, store: Unsteady) -> None:
         pending = [commit.submit(append(A, n, fact())) for n in range(5)]
         await asyncio.sleep(0)
-        [lane] = commit._lanes
-        lane.cancel()
+        task = commit._task
+        assert task is not None
+        task.cancel()
         found = await outcomes(*pending)
         assert all(isinstance(one, Unavailable) for one in found)
         again = commit.submit(append(B, 0, fact()))
