@@ -4,6 +4,7 @@ import importlib
 import os
 import pkgutil
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from tests.stores import NO_POSTGRES, POSTGRES_VARIABLE
 
 BUILD = Path("build")
 QUICK_S = 0.3
+WIDTH = 110
+"""Of the table, in a pipe."""
 MISSED, WRONG_USE = 1, 2
 
 
@@ -46,7 +49,7 @@ def main(
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Length of a round.")] = None,
 ) -> None:
     """Measure Aorist beside its references, in turns on the same server."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     if show:
         for figure in (figure for group in groups() for figure in group.figures):
             beside = " or ".join(figure.reference) or "nothing"

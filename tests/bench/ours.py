@@ -55,6 +55,10 @@ class Ours:
 
         return self.runner.run(awaited())
 
+    def times(self, work: Callable[[], Awaitable[object]], number: int) -> None:
+        """Do `work` so many times, `IN_FLIGHT` at a time."""
+        self.run(_times(work, number))
+
     def repeat(self, work: Callable[[], Awaitable[object]], seconds: float) -> Measures:
         """Have `IN_FLIGHT` workers do `work` again and again; returns the rate."""
         return self.run(_repeat(work, seconds))
@@ -72,6 +76,16 @@ async def _repeat(work: Callable[[], Awaitable[object]], seconds: float) -> Meas
 
     done = sum(await asyncio.gather(*(worker() for _ in range(IN_FLIGHT))))
     return {"rate": done / (time.perf_counter() - started), "done": done}
+
+
+async def _times(work: Callable[[], Awaitable[object]], number: int) -> None:
+    left = iter(range(number))
+
+    async def worker() -> None:
+        for _ in left:
+            await work()
+
+    await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
 
 
 @contextlib.contextmanager
@@ -94,23 +108,18 @@ def opened(url: str) -> Iterator[Ours]:
 
 def accounts(ours: Ours, number: int) -> list[UUID]:
     """Open so many accounts."""
-    opened: list[UUID] = []
+    made: list[UUID] = []
 
-    async def open_some(how_many: int) -> None:
-        for _ in range(how_many):
-            account = ids.new()
-            command = OpenAccount(
-                account_id=account, holder_id=ids.new(), kind="checking", currency="EUR"
-            )
-            await ours.system.dispatch(command, TELLER)
-            opened.append(account)
+    async def open_one() -> None:
+        account = ids.new()
+        command = OpenAccount(
+            account_id=account, holder_id=ids.new(), kind="checking", currency="EUR"
+        )
+        await ours.system.dispatch(command, TELLER)
+        made.append(account)
 
-    async def open_all() -> None:
-        shares = [number // IN_FLIGHT + (n < number % IN_FLIGHT) for n in range(IN_FLIGHT)]
-        await asyncio.gather(*(open_some(share) for share in shares))
-
-    ours.run(open_all())
-    return opened
+    ours.times(open_one, number)
+    return made
 
 
 def deposit(account: UUID) -> DepositMoney:

@@ -43,6 +43,14 @@ def fact(text: str) -> bytes:
     return b'{"reason":"%s"}' % text.encode().ljust(FACT_BYTES - 13, b".")
 
 
+def reference_table(url: str) -> None:
+    """Make `reference.events`, in all like `banking.events` in the same database."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA reference")
+        connection.execute("CREATE SEQUENCE reference.position")
+        connection.execute("CREATE TABLE reference.events (LIKE banking.events INCLUDING ALL)")
+
+
 class NoPgbench(Exception):
     """pgbench is not installed here."""
 
@@ -66,10 +74,7 @@ class PgBench:
         padding = "." * (FACT_BYTES - 13 - 36)
         self._script.write_text(SCRIPT.format(topic=TOPIC, padding=padding, actor=actor))
         self._begun = 0
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("CREATE SCHEMA reference")
-            connection.execute("CREATE SEQUENCE reference.position")
-            connection.execute("CREATE TABLE reference.events (LIKE banking.events INCLUDING ALL)")
+        reference_table(url)
 
     def __call__(self, seconds: float) -> Measures:
         """Run it; pgbench counts whole seconds."""
