@@ -7,16 +7,17 @@ import sys
 from pathlib import Path
 
 from tests.source import ROOT
+from tests.stores import POSTGRES_VARIABLE
 
 MAX_S = 120
 
 
-def bench(*words: object) -> subprocess.CompletedProcess[str]:
+def bench(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `make bench`'s program."""
     return subprocess.run(
         [sys.executable, "-m", "tests.bench", *map(str, words)],
         cwd=ROOT,
-        env={**os.environ, "COLUMNS": "120"},
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=MAX_S,
@@ -50,3 +51,12 @@ def test_it_lists_its_figures_and_knows_no_others() -> None:
     unknown = bench("--only", "ends")
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert "no figure is called ends" in unknown.stderr
+
+
+def test_it_measures_nothing_on_a_server_that_may_lose_what_it_commits(tmp_path: Path) -> None:
+    careless = f"{os.environ[POSTGRES_VARIABLE]}?options=-csynchronous_commit%3Doff"
+    file = tmp_path / "bench.json"
+    done = bench("--quick", "--only", "hot", "--out", file, **{POSTGRES_VARIABLE: careless})
+    assert done.returncode == 2
+    assert "synchronous_commit = off" in done.stderr
+    assert not file.exists()

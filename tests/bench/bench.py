@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import psycopg
 from rich.console import Console
+from sqlalchemy import make_url
 
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 """What the server must be set to: a fast commit that a power cut undoes is none."""
@@ -74,7 +75,7 @@ class Bench:
         with psycopg.connect(self.server, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
         try:
-            url = f"{self.server.rpartition('/')[0]}/{name}"
+            url = make_url(self.server).set(database=name).render_as_string(hide_password=False)
             _require_durable(url)
             yield url
         finally:

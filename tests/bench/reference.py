@@ -65,7 +65,7 @@ class PgBench:
         self._program = find_pgbench()
         given = conninfo_to_dict(url)
         names = {"host": "PGHOST", "port": "PGPORT", "dbname": "PGDATABASE"}
-        names |= {"user": "PGUSER", "password": "PGPASSWORD"}
+        names |= {"user": "PGUSER", "password": "PGPASSWORD", "options": "PGOPTIONS"}
         self._environment = {
             **environ,
             **{names[key]: str(value) for key, value in given.items() if key in names},
