@@ -57,6 +57,7 @@ def check(url: str, account: UUID, seen: list[Receipt]) -> None:
     with psycopg.connect(url) as connection:
         connection.execute(COMMANDS_INDEX)
         found: list[Any] = connection.execute(FACTS_OF, [account]).fetchall()
+        connection.rollback()  # the log does not keep the index
     for number, (version, received, stream, position, last) in enumerate(found, 1):
         if version != number:
             raise Broken(f"after version {number - 1} of {account} comes {version}")
