@@ -194,9 +194,13 @@ class Session:
         if isinstance(outcome, Accepted):
             return outcome.stored
         self._forget()
-        if isinstance(outcome, Repeated):
-            raise AnsweredBefore(outcome.stored)
-        raise Moved
+        if not isinstance(outcome, Repeated):
+            raise Moved
+        stored, append = outcome.stored, pending.append
+        earlier_try = stored.command_id == append.origin.command_id
+        if earlier_try and bool(stored.refusal) == bool(append.refusal):
+            return stored
+        raise AnsweredBefore(stored)
 
     def _forget(self) -> None:
         for id in self._seen:

@@ -129,7 +129,11 @@ class Stale(msgspec.Struct, frozen=True):
 
 
 class Repeated(msgspec.Struct, frozen=True):
-    """The key was used before; nothing was appended; this is what happened then."""
+    """The key was used before; nothing was appended; this is what happened then.
+
+    `stored` of this very command id means that an earlier try was written: an answer was lost,
+    or another process took the same step, perhaps deciding other facts.
+    """
 
     stored: Stored
 
