@@ -4,13 +4,11 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from domain import Event, Refused, State, is_process
 from domain.banking.funds import Funds
-from domain.banking.hold import (
-    HoldExpired,
-    HoldPlaced,
-    HoldRefused,
-)
+from domain.banking.hold import HoldExpired, HoldPlaced, HoldRefused
 from domain.banking.posting import (
     AccountCredited,
     AccountDebited,
@@ -291,7 +289,7 @@ class Account(State, frozen=True):
                 return self.replace(status=Status.OPEN)
             case AccountClosed():
                 return self.replace(status=Status.CLOSED)
-        return self.replace(funds=self.funds.after(event))
+        return replace(self, funds=self.funds.after(event))
 
 
 def _raise(refusal: Refused | None) -> None:
