@@ -70,6 +70,14 @@ class Status(StrEnum):
     CLOSED = "closed"
 
 
+STATUS_AFTER: dict[type[Event], Status] = {
+    AccountOpened: Status.OPEN,
+    AccountFrozen: Status.FROZEN,
+    AccountUnfrozen: Status.OPEN,
+    AccountClosed: Status.CLOSED,
+}
+
+
 class Account(State, frozen=True):
     """One account. What a transfer's process waits for is a fact, not a refusal."""
 
@@ -275,21 +283,16 @@ class Account(State, frozen=True):
 
     def evolve(self, event: Event) -> "Account":
         """Return the account after `event`."""
-        match event:
-            case AccountOpened():
-                return self.replace(
-                    status=Status.OPEN,
-                    holder_id=event.holder_id,
-                    kind=event.kind,
-                    funds=Funds(currency=event.currency, credit_limit=event.credit_limit),
-                )
-            case AccountFrozen():
-                return self.replace(status=Status.FROZEN)
-            case AccountUnfrozen():
-                return self.replace(status=Status.OPEN)
-            case AccountClosed():
-                return self.replace(status=Status.CLOSED)
-        return replace(self, funds=self.funds.after(event))
+        # Few tests before a posting, which nearly all facts of a long account are.
+        status = STATUS_AFTER.get(type(event))
+        if status is None:
+            return replace(self, funds=self.funds.after(event))
+        if isinstance(event, AccountOpened):
+            funds = Funds(currency=event.currency, credit_limit=event.credit_limit)
+            return self.replace(
+                status=status, holder_id=event.holder_id, kind=event.kind, funds=funds
+            )
+        return self.replace(status=status)
 
 
 def _raise(refusal: Refused | None) -> None:
