@@ -6,10 +6,11 @@ from uuid import UUID
 
 from commands import Change, Receipt
 from domain import Event, Refused, State
+from infra.loading import IdTaken
 from infra.log.codec import Codec
 from infra.log.group import GroupCommit, Pending
 from infra.log.port import Accepted, Append, Origin, Repeated, Stored, Write, refusal_of
-from infra.streams import Cached, IdTaken, Streams
+from infra.streams import Cached, Streams
 
 S = TypeVar("S", bound=State)
 

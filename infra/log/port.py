@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from domain import Envelope, Forbidden, Invalid, NotFound, Refused
+from infra.log.histories import Histories
 
 MAX_BATCH = 1_000
 """Appends that go to the store in one transaction."""
@@ -173,6 +174,8 @@ class Store(Protocol):
     """What SQLite and PostgreSQL do for one context's log."""
 
     context: str
+    histories: Histories
+    """What its states are folded from."""
 
     async def append(self, batch: Sequence[Append]) -> list[Outcome | None]:
         """Write the whole batch in one transaction, or nothing.
@@ -194,10 +197,6 @@ class Store(Protocol):
         newest_first: bool = False,
     ) -> list[Recorded]:
         """Return the facts of a stream with `after` < version <= `upto`, in order."""
-        ...
-
-    async def streams(self, ids: Sequence[UUID]) -> dict[UUID, list[Recorded]]:
-        """Return the facts of several streams, each in order; no entry for one without facts."""
         ...
 
     async def read(

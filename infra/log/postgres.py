@@ -12,6 +12,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from infra.database import POOL_WAIT_S, Database
 from infra.log import rows
 from infra.log.batch import Batch
+from infra.log.histories import Histories
 from infra.log.port import (
     Append,
     Key,
@@ -24,6 +25,7 @@ from infra.log.port import (
     Taken,
     Unavailable,
 )
+from infra.log.postgres_histories import PostgresHistories
 
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
@@ -76,6 +78,7 @@ class PostgresStore:
 
     def __init__(self, pool: Pool, context: str) -> None:
         self.context = context
+        self.histories: Histories = PostgresHistories(context, self._with)
         self._pool = pool
         self._call = f"SELECT * FROM {context}.append({APPEND})"
 
@@ -120,11 +123,6 @@ class PostgresStore:
             [id, after, _top(upto)],
             limit,
         )
-
-    async def streams(self, ids: Sequence[UUID]) -> dict[UUID, list[Recorded]]:
-        """Return the facts of several streams, each in order; no entry for one without facts."""
-        wanted = "stream = ANY(%s) ORDER BY stream, version"
-        return rows.by_stream(await self._events(wanted, [list(ids)], None))
 
     async def read(
         self, after: int, limit: int, topics: Sequence[str] = (), upto: int | None = None
