@@ -12,6 +12,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from infra.database import POOL_WAIT_S, Database
 from infra.log import rows
 from infra.log.batch import Batch
+from infra.log.documents import documents
 from infra.log.histories import Histories
 from infra.log.port import (
     Append,
@@ -44,19 +45,6 @@ RECEIPT_FILTERS = {
     " (SELECT command_id FROM {context}.events WHERE stream = %(resource)s))",
 }
 REFUSED_VALUES = (errors.DataError, errors.IntegrityError, UnicodeError, OverflowError)
-# What the function takes, group by group; the names say which array is which.
-RECEIPT_ARRAYS = (
-    "text[], text[], text[], uuid[], text[], uuid[], uuid[], text[], text[], text[], text[], "
-    "uuid[], bigint[], bigint[], integer[], text[], text[], text[]"
-)
-CHECK_ARRAYS = "uuid[], bigint[]"
-READER_ARRAYS = "integer[], text[], bigint[]"
-FACT_ARRAYS = "integer[], uuid[], bigint[], text[], text[], bytea[]"
-APPEND = ", ".join(
-    f"%b::{kind}"
-    for group in (RECEIPT_ARRAYS, CHECK_ARRAYS, READER_ARRAYS, FACT_ARRAYS)
-    for kind in group.split(", ")
-)
 
 
 async def open_pool(database: Database, connections: int) -> Pool:
@@ -80,7 +68,7 @@ class PostgresStore:
         self.context = context
         self.histories: Histories = PostgresHistories(context, self._with)
         self._pool = pool
-        self._call = f"SELECT * FROM {context}.append({APPEND})"
+        self._call = f"SELECT * FROM {context}.append(%s, %s, %s, %s)"
 
     async def append(self, batch: Sequence[Append]) -> list[Outcome | None]:
         """Write the whole batch in one statement, or nothing."""
@@ -89,7 +77,7 @@ class PostgresStore:
     async def _append(self, connection: Connection, batch: Batch) -> list[Outcome | None]:
         if batch.stale:
             return batch.failed(batch.stale, {})
-        cursor = await connection.execute(self._call, _arrays(batch), prepare=True)
+        cursor = await connection.execute(self._call, documents(batch), prepare=True)
         found = await cursor.fetchall()
         if found[0][0] == "accepted":
             return batch.accepted(self.context, found[0][1], found[0][2].astimezone(UTC))
@@ -218,43 +206,6 @@ class PostgresStore:
             raise Unavailable(f"PostgreSQL does not answer: {_first_line(error)}") from error
         except psycopg.Error as error:
             raise LogError(f"PostgreSQL refused the statement: {_first_line(error)}") from error
-
-
-def _arrays(batch: Batch) -> list[list[Any]]:
-    origins = [append.origin for append in batch.appends]
-    firsts = [append.writes[0] if append.writes else None for append in batch.appends]
-    refusals = [append.refusal for append in batch.appends]
-    return [
-        [o.actor for o in origins],
-        [o.command for o in origins],
-        [o.key for o in origins],
-        [o.command_id for o in origins],
-        [o.fingerprint for o in origins],
-        [o.correlation_id for o in origins],
-        [o.causation_id for o in origins],
-        [o.traceparent for o in origins],
-        [o.address for o in origins],
-        [o.agent for o in origins],
-        [o.reason for o in origins],
-        [w.stream if w else None for w in firsts],
-        [w.last if w else 0 for w in firsts],
-        batch.last,
-        [sum(len(w.facts) for w in append.writes) for append in batch.appends],
-        [r.code if r else None for r in refusals],
-        [r.detail if r else None for r in refusals],
-        [r.type if r else None for r in refusals],
-        [check.stream for check in batch.checks],
-        [check.expected for check in batch.checks],
-        [number + 1 for number, _ in batch.tracked],
-        [tracked.reader for _, tracked in batch.tracked],
-        [tracked.position for _, tracked in batch.tracked],
-        [row.append + 1 for row in batch.facts],
-        [row.stream for row in batch.facts],
-        [row.version for row in batch.facts],
-        [row.fact.topic for row in batch.facts],
-        [row.fact.data.decode() if row.fact.is_json else None for row in batch.facts],
-        [None if row.fact.is_json else row.fact.data for row in batch.facts],
-    ]
 
 
 def _top(upto: int | None) -> int:
