@@ -9,8 +9,8 @@ import msgspec
 
 from domain import Envelope, Event, NotFound, State
 from infra.discovery import Features
+from infra.loading import fold
 from infra.log.port import MAX_PAGE, Recorded
-from infra.streams import fold
 from infra.system import System
 
 

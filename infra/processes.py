@@ -16,11 +16,11 @@ from domain import PROCESS, Envelope, Event, Refused, State
 from infra.changes import chunks
 from infra.discovery import Features, Running
 from infra.dispatch import Dispatcher, KeyReused, Meta
+from infra.loading import IdTaken, fold
 from infra.log.codec import Codec
 from infra.log.port import Store
 from infra.log.tail import Facts
 from infra.readers import Write
-from infra.streams import IdTaken, fold
 from projections import Moment
 from sagas import Cancel, Deadline
 

@@ -138,8 +138,13 @@ class System:
             for deadlines in self.deadlines:
                 moved += await deadlines.step()
             if not moved and not await self._step(projections):
-                return
+                return await self.snapshots_written()
         raise RuntimeError(f"the readers did not come to rest in {MAX_ROUNDS} rounds")
+
+    async def snapshots_written(self) -> None:
+        """Wait until the snapshots that are due are written, or have failed."""
+        for log in self.logs.values():
+            await log.streams.snapshots.written()
 
     async def _step(self, readers: Sequence[Reader]) -> int:
         heads = {context: await log.store.head() for context, log in self.logs.items()}
@@ -181,6 +186,7 @@ class System:
         self.tasks.clear()
         for log in self.logs.values():
             await log.group.close()
+            await log.streams.snapshots.close()
             await log.store.close()
         for pool in self.pools.values():
             await pool.close()

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from psycopg_pool import AsyncConnectionPool
 
@@ -28,6 +29,8 @@ from infra.projector import Projector, create_tables
 from infra.queries import Queries
 from infra.readers import Output, Reader
 from infra.settings import Settings
+from infra.shapes import shapes_of
+from infra.snapshots import Snapshots
 from infra.streams import Streams
 from infra.system import Source, System
 from infra.telemetry import Telemetry
@@ -118,6 +121,7 @@ class _Builder:
         self.features = features
         self.clock = clock
         self.codec = Codec(features.facts)
+        self.shapes = shapes_of(features.states.values(), features.facts)
         self.telemetry = Telemetry()
         self.databases: dict[str, Database] = {}
         self.pools: dict[Database, AsyncConnectionPool] = {}
@@ -161,7 +165,10 @@ class _Builder:
             queue=self.settings.append_queue,
             observe=self._appended(context),
         )
-        streams = Streams(store, self.codec, self.settings.cached_states)
+        snapshots = Snapshots(
+            context, store.histories, self.shapes, partial(self.telemetry.snapshot, context)
+        )
+        streams = Streams(store, self.codec, self.settings.cached_states, snapshots)
         self.logs[context] = ContextLog(store, group, streams)
         self.tails[context] = Tail(store, self.codec)
 

@@ -10,8 +10,8 @@ from infra.dispatch import (
     Answer,
     Meta,
 )
+from infra.loading import IdTaken
 from infra.session import VersionMoved
-from infra.streams import IdTaken
 from tests.probe.job import (
     JobOver,
     KeepNote,

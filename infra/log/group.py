@@ -15,7 +15,6 @@ from infra.log.port import (
     LogError,
     Outcome,
     Rejected,
-    Repeated,
     Stale,
     Store,
     Unavailable,
@@ -146,7 +145,7 @@ class GroupCommit:
                 return
             for pending, outcome in zip(todo, outcomes, strict=True):
                 if outcome is not None:
-                    pending.settle(_ours(pending.append, outcome))
+                    pending.settle(outcome)
 
     @staticmethod
     def _possible(batch: list[Pending]) -> list[Pending]:
@@ -169,10 +168,3 @@ class GroupCommit:
             with attempt:
                 return await self._store.append(appends)
         raise AssertionError("unreachable")
-
-
-def _ours(append: Append, outcome: Outcome) -> Outcome:
-    """A key that this very command has used means that an earlier try of it was written."""
-    if isinstance(outcome, Repeated) and outcome.stored.command_id == append.origin.command_id:
-        return Accepted(outcome.stored)
-    return outcome

@@ -13,6 +13,7 @@ from infra.database import POOL_WAIT_S, Database
 from infra.log import rows
 from infra.log.arrays import PARAMETERS, Packed, PackedDumper, packed
 from infra.log.batch import Batch
+from infra.log.histories import Histories
 from infra.log.port import (
     Append,
     Key,
@@ -25,6 +26,7 @@ from infra.log.port import (
     Taken,
     Unavailable,
 )
+from infra.log.postgres_histories import PostgresHistories
 
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
@@ -69,6 +71,7 @@ class PostgresStore:
 
     def __init__(self, pool: Pool, context: str) -> None:
         self.context = context
+        self.histories: Histories = PostgresHistories(context, self._with)
         self._pool = pool
         self._call = f"SELECT * FROM {context}.append({PARAMETERS})"
 
@@ -113,11 +116,6 @@ class PostgresStore:
             [id, after, _top(upto)],
             limit,
         )
-
-    async def streams(self, ids: Sequence[UUID]) -> dict[UUID, list[Recorded]]:
-        """Return the facts of several streams, each in order; no entry for one without facts."""
-        wanted = "stream = ANY(%s) ORDER BY stream, version"
-        return rows.by_stream(await self._events(wanted, [list(ids)], None))
 
     async def read(
         self, after: int, limit: int, topics: Sequence[str] = (), upto: int | None = None

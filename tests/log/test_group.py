@@ -141,9 +141,12 @@ def test_a_store_that_is_away_for_a_moment_is_tried_again(group) -> None:
 
 def test_a_lost_answer_is_found_again_by_the_receipts(group) -> None:
     async def body(commit: GroupCommit, store: Unsteady) -> None:
-        found = await outcomes(*[commit.submit(append(A, n, fact())) for n in range(3)])
-        assert all(isinstance(one, Accepted) for one in found)
+        pending = [commit.submit(append(A, n, fact())) for n in range(3)]
+        found = await outcomes(*pending)
+        assert all(isinstance(one, Repeated) for one in found)
         assert [one.stored.position for one in found] == [1, 2, 3]
+        ids = [one.append.origin.command_id for one in pending]
+        assert [one.stored.command_id for one in found] == ids
         assert await store.store.head() == 3, "it was written once"
 
     group(body, "answer lost")
