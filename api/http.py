@@ -9,7 +9,8 @@ from fastapi.routing import APIRoute
 from api import problems, system
 from api.documentation import documented
 from api.middleware import Around
-from api.routes import PARAMETER, Routes
+from api.routes import Routes
+from api.sending import PARAMETER, Commands
 from infra.discovery import Misbuilt, modules
 from infra.system import System
 
@@ -48,7 +49,11 @@ def make_app(running: System, *, follow: bool = True) -> FastAPI:
     _check(found)
     problems.install(app)
     app.openapi = lambda: documented(app)  # type: ignore[method-assign]
-    app.add_middleware(Around)
+    commands = Commands()
+    for router in found:
+        for method, sending in getattr(router, "commands", ()):
+            commands.add(method, sending)
+    app.add_middleware(Around, commands=commands)
     return app
 
 

@@ -19,11 +19,9 @@ from fastapi import APIRouter, Body, Header, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from api.ports import AFTER, BASE, IF_MATCH, KEY, Page, Read
-from api.sending import CommandRoute, Sending
+from api.sending import PARAMETER, Sending
 from infra.dispatch import MAX_KEY
 from projections import Detail, Listing, MinorUnits, One
-
-PARAMETER = re.compile(r"{(\w+)}")
 
 
 class Position(BaseModel):
@@ -55,6 +53,8 @@ class Routes(APIRouter):
         super().__init__(prefix=BASE, **options)
         self.places: dict[str, str] = {}
         """By path, where a command's `Location` leads."""
+        self.commands: list[tuple[str, Sending]] = []
+        """Methods, and what they send."""
 
     def command(
         self,
@@ -86,9 +86,10 @@ class Routes(APIRouter):
         required = any(field.is_required() for field in body.model_fields.values())
 
         async def endpoint(**documented: Any) -> Accepted:
-            raise NotImplementedError("the route's `sending` answers instead")
+            raise NotImplementedError("`api.sending` answers; this is what FastAPI documents")
 
-        endpoint.sending = Sending(  # type: ignore[attr-defined]
+        sending = Sending(
+            path=BASE + path,
             command=command,
             in_path={name: TypeAdapter(hints[name]) for name in in_path},
             body=body,
@@ -96,6 +97,7 @@ class Routes(APIRouter):
             status=status,
             place=place,
         )
+        self.commands.append((method, sending))
         parameters = [
             *(_parameter(name, hints[name]) for name in in_path),
             _parameter("header_key", _header(KEY, "makes repeating inert", MAX_KEY)),
@@ -116,7 +118,6 @@ class Routes(APIRouter):
             operation_id=_snake(command.__name__),
             summary=_sentence(command),
             response_model=Accepted,
-            route_class_override=CommandRoute,
         )
 
     def query(self, path: str, answer: Callable[..., Any]) -> None:
