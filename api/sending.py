@@ -65,7 +65,7 @@ class Sending:
                 errors += _placed(("body",), error)
         if errors:
             raise RequestValidationError(errors)
-        return values | {name: getattr(given, name) for name in self.body.model_fields}
+        return values | given.__dict__
 
     def _answer(self, answer: Answer, values: dict[str, Any]) -> Response:
         receipt = answer.receipt
