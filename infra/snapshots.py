@@ -138,7 +138,7 @@ class Snapshots:
         if shape.decode(data) != offer.state:
             raise Unfaithful(f"{shape.topic}: the state of {id} at version {offer.version}")
         snapshot = Snapshot(id, shape.topic, offer.version, data.decode())
-        await self._histories.keep(snapshot, shape.every)
+        await self._histories.keep(snapshot, shape.state.SNAPSHOT_EVERY)
         self._observe("taken")
 
 
