@@ -11,8 +11,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from infra.database import POOL_WAIT_S, Database
 from infra.log import rows
+from infra.log.arrays import PARAMETERS, Packed, PackedDumper, packed
 from infra.log.batch import Batch
-from infra.log.documents import documents
 from infra.log.histories import Histories
 from infra.log.port import (
     Append,
@@ -55,10 +55,15 @@ async def open_pool(database: Database, connections: int) -> Pool:
         max_size=connections,
         timeout=POOL_WAIT_S,
         kwargs={"autocommit": True},
+        configure=_know_packed,
         open=False,
     )
     await pool.open()
     return pool
+
+
+async def _know_packed(connection: Connection) -> None:
+    connection.adapters.register_dumper(Packed, PackedDumper)
 
 
 class PostgresStore:
@@ -68,7 +73,7 @@ class PostgresStore:
         self.context = context
         self.histories: Histories = PostgresHistories(context, self._with)
         self._pool = pool
-        self._call = f"SELECT * FROM {context}.append(%s, %s, %s, %s)"
+        self._call = f"SELECT * FROM {context}.append({PARAMETERS})"
 
     async def append(self, batch: Sequence[Append]) -> list[Outcome | None]:
         """Write the whole batch in one statement, or nothing."""
@@ -77,7 +82,7 @@ class PostgresStore:
     async def _append(self, connection: Connection, batch: Batch) -> list[Outcome | None]:
         if batch.stale:
             return batch.failed(batch.stale, {})
-        cursor = await connection.execute(self._call, documents(batch), prepare=True)
+        cursor = await connection.execute(self._call, packed(batch), prepare=True)
         found = await cursor.fetchall()
         if found[0][0] == "accepted":
             return batch.accepted(self.context, found[0][1], found[0][2].astimezone(UTC))

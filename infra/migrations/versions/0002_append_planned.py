@@ -1,4 +1,4 @@
-"""PostgreSQL's `append` takes a batch as documents: quicker to write, planned for large tables."""
+"""PostgreSQL's `append` is planned for large tables from its first call on."""
 
 from alembic import op
 
@@ -11,4 +11,4 @@ down_revision = "0001"
 def upgrade() -> None:
     """Replace the function; SQLite has none."""
     if op.get_bind().dialect.name == "postgresql":
-        run_script("0002_append_by_documents")
+        run_script("0002_append_planned")
