@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from infra.dispatch import MAX_KEY, Answer, Meta
 from infra.system import System
 from projections import Detail, Listing, One
 
+BASE = "/api/v1"
 ACTOR, ROLES, REASON = "Aorist-Actor", "Aorist-Roles", "Aorist-Reason"
 """Who calls, in development only: `Aorist-Actor: <user id or name>`, `Aorist-Roles: operator`."""
 AFTER = "Aorist-After"
@@ -67,13 +69,18 @@ def authenticate(request: Request) -> Caller:
     )
 
 
-Authenticated = Annotated[Caller, Depends(authenticate)]
+async def _caller(request: Request) -> Caller:
+    return authenticate(request)
+
+
+# FastAPI runs what is no coroutine function in a thread, which costs more than all that it does.
+Authenticated = Annotated[Caller, Depends(_caller)]
 
 
 class Dispatcher:
     """Sends the route's command, with what the request's headers say about it."""
 
-    def __init__(self, request: Request, by: Authenticated) -> None:
+    def __init__(self, request: Request, by: Caller) -> None:
         self._request = request
         self._by = by
 
@@ -92,7 +99,7 @@ class Dispatcher:
 class Reader:
     """Runs query functions' answers for the caller, at the position the request asks for."""
 
-    def __init__(self, request: Request, by: Authenticated) -> None:
+    def __init__(self, request: Request, by: Caller) -> None:
         self._queries = system_of(request).queries
         self._after = _positions(request.headers.get(AFTER))
         known = system_of(request).features.contexts
@@ -117,25 +124,31 @@ class Reader:
         return {"items": items, "next": following}
 
 
+@dataclass(frozen=True, slots=True)
 class Paging:
     """The query parameters of a list."""
 
-    def __init__(
-        self,
-        limit: Annotated[
-            int, Query(ge=1, le=1000, description="most items; the server may give fewer")
-        ] = 50,
-        cursor: Annotated[
-            str | None, Query(max_length=1000, description="`next` of the page before")
-        ] = None,
-    ) -> None:
-        self.limit = limit
-        self.cursor = cursor
+    limit: int
+    cursor: str | None
 
 
-Dispatch = Annotated[Dispatcher, Depends()]
-Read = Annotated[Reader, Depends()]
-Page = Annotated[Paging, Depends()]
+async def _reader(request: Request, by: Authenticated) -> Reader:
+    return Reader(request, by)
+
+
+async def _paging(
+    limit: Annotated[
+        int, Query(ge=1, le=1000, description="most items; the server may give fewer")
+    ] = 50,
+    cursor: Annotated[
+        str | None, Query(max_length=1000, description="`next` of the page before")
+    ] = None,
+) -> Paging:
+    return Paging(limit, cursor)
+
+
+Read = Annotated[Reader, Depends(_reader)]
+Page = Annotated[Paging, Depends(_paging)]
 
 
 def _trace(value: str) -> str | None:

@@ -16,13 +16,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Header, Response
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
-from api.ports import AFTER, IF_MATCH, KEY, Dispatch, Page, Read
-from infra.dispatch import MAX_KEY, Answer
+from api.ports import AFTER, BASE, IF_MATCH, KEY, Page, Read
+from api.sending import CommandRoute, Sending
+from infra.dispatch import MAX_KEY
 from projections import Detail, Listing, MinorUnits, One
 
-BASE = "/api/v1"
 PARAMETER = re.compile(r"{(\w+)}")
 
 
@@ -83,21 +83,25 @@ class Routes(APIRouter):
         if place:
             self.places[path] = BASE + place
 
-        async def endpoint(response: Response, dispatch: Dispatch, **values: Any) -> Accepted:
-            _drop_documented(values)
-            given = values.pop("body", None)
-            sent = {name: getattr(given, name) for name in in_body} if given else {}
-            answer = await dispatch(command(**values, **sent))
-            return _answered(response, answer, place, values)
+        required = any(field.is_required() for field in body.model_fields.values())
 
+        async def endpoint(**documented: Any) -> Accepted:
+            raise NotImplementedError("the route's `sending` answers instead")
+
+        endpoint.sending = Sending(  # type: ignore[attr-defined]
+            command=command,
+            in_path={name: TypeAdapter(hints[name]) for name in in_path},
+            body=body,
+            body_required=required,
+            status=status,
+            place=place,
+        )
         parameters = [
-            _parameter("response", Response),
-            _parameter("dispatch", Dispatch),
             *(_parameter(name, hints[name]) for name in in_path),
             _parameter("header_key", _header(KEY, "makes repeating inert", MAX_KEY)),
             _parameter("header_if_match", _header(IF_MATCH, 'the expected version, as "3"', 100)),
         ]
-        if any(field.is_required() for field in body.model_fields.values()):
+        if required:
             parameters.append(_parameter("body", Annotated[body, Body()]))
         else:
             shown = bool(body.model_fields)
@@ -112,6 +116,7 @@ class Routes(APIRouter):
             operation_id=_snake(command.__name__),
             summary=_sentence(command),
             response_model=Accepted,
+            route_class_override=CommandRoute,
         )
 
     def query(self, path: str, answer: Callable[..., Any]) -> None:
@@ -159,23 +164,6 @@ class Routes(APIRouter):
             summary=_sentence(answer),
             response_model=_model(_camel(answer.__name__), example),
         )
-
-
-def _answered(
-    response: Response, answer: Answer, place: str | None, in_path: dict[str, Any]
-) -> Accepted:
-    receipt = answer.receipt
-    response.headers["Aorist-Position"] = f"{receipt.context}={receipt.position}"
-    response.headers["ETag"] = f'"{receipt.version}"'
-    if place:
-        response.headers["Location"] = BASE + place.format(**in_path, id=receipt.stream)
-    if answer.replayed:
-        response.headers["Idempotent-Replayed"] = "true"
-    return Accepted(
-        id=receipt.stream,
-        version=receipt.version,
-        position=Position(context=receipt.context, value=receipt.position),
-    )
 
 
 def _drop_documented(values: dict[str, Any]) -> None:

@@ -16,8 +16,7 @@ from pydantic import AfterValidator, AwareDatetime
 
 from api.answers import AggregateShown, AuditPage, FactsPage, Ready
 from api.middleware import MAX_CORRELATION, correlation_of
-from api.ports import Authenticated, system_of
-from api.routes import BASE
+from api.ports import BASE, Authenticated, system_of
 from commands import Caller
 from domain import Forbidden, NotFound
 from infra.audit import trail
@@ -53,7 +52,7 @@ class NotAnInspector(Forbidden, code="not_an_inspector"):
     """Facts and the audit trail are for operators and auditors."""
 
 
-def inspector(by: Authenticated) -> Caller:
+async def inspector(by: Authenticated) -> Caller:
     """Let operators and auditors pass."""
     if not by.roles & INSPECTORS:
         raise NotAnInspector(

@@ -32,6 +32,8 @@ IN_FLIGHT = 64
 """Commands or appends on their way at a time."""
 CONTEXT = "banking"
 TELLER = Caller(actor="00000000-0000-7000-8000-000000000001", address="127.0.0.1")
+DEPOSIT = 100
+"""Cents."""
 ids = SystemIds()
 
 
@@ -124,4 +126,4 @@ def accounts(ours: Ours, number: int) -> list[UUID]:
 
 def deposit(account: UUID) -> DepositMoney:
     """Return a deposit that was not made before."""
-    return DepositMoney(account_id=account, deposit_id=ids.new(), amount=100, currency="EUR")
+    return DepositMoney(account_id=account, deposit_id=ids.new(), amount=DEPOSIT, currency="EUR")
