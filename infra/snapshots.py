@@ -104,6 +104,8 @@ class Snapshots:
         """Write what is due, if that is soon done."""
         if self._task is not None and not self._task.done():
             await asyncio.wait([self._task], timeout=CLOSE_S)
+            self._offers.clear()
+            self._unfit.clear()
             self._task.cancel()
             await asyncio.wait([self._task])
 

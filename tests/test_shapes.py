@@ -1,9 +1,11 @@
 """What a snapshot holds comes back as it was, and code that folds otherwise does not find it."""
 
 import ast
+import asyncio
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,7 +19,10 @@ from hypothesis import strategies as some
 from domain import Event, State
 from infra import shapes
 from infra.discovery import Misbuilt, discover
+from infra.settings import Settings
 from infra.shapes import shapes_of
+from infra.wiring import open_system
+from tests.probe.features import FEATURES as PROBE
 from tests.source import ROOT
 from tests.values import values_of
 
@@ -121,6 +126,12 @@ class Negative(State, frozen=True):
 def test_a_state_that_might_not_come_back_is_refused_at_start(state, told) -> None:
     with pytest.raises(Misbuilt, match=told):
         shapes_of([state], {})
+
+
+def test_no_system_is_opened_with_such_a_state(settings: Settings) -> None:
+    features = replace(PROBE, states={**PROBE.states, Listed.KIND: Listed})
+    with pytest.raises(Misbuilt, match="Listed cannot be kept in snapshots"):
+        asyncio.run(open_system(settings, features=features))
 
 
 def test_a_state_that_takes_no_snapshots_may_hold_anything() -> None:

@@ -1,6 +1,7 @@
 """Snapshots: taken beside the commands from what is in the log, and never needed."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ import structlog
 
 from infra import snapshots as taking
 from infra.log.port import Outcome, Unavailable
+from infra.settings import Settings
+from infra.system import System
 from infra.wiring import open_system
 from tests.probe.features import FEATURES
 from tests.probe.job import Job, JobPushed, KeepNote, PushJob
@@ -26,7 +29,7 @@ from tests.probe.snapshots import (
     versions,
 )
 from tests.probe.store import Watched
-from tests.scenario import TELLER, until
+from tests.scenario import TELLER, Scenario, until
 
 # ── when they are taken ───────────────────────────────────────────────────────────────────────
 
@@ -92,6 +95,26 @@ def test_a_state_of_which_none_are_taken_has_none(probe) -> None:
     for number in range(12):
         probe.send(KeepNote(note_id=B, job_id=A, text=str(number)))
     assert snapshots(probe) == []
+
+
+@pytest.fixture
+def without(probe: Scenario, settings: Settings) -> Iterator[System]:
+    """A process that neither takes nor uses snapshots."""
+    switched_off = settings.model_copy(update={"snapshots": False})
+    system = probe.run(open_system(switched_off, features=FEATURES))
+    yield system
+    probe.run(system.close())
+
+
+def test_they_can_be_switched_off(probe, without) -> None:
+    lived(probe, 9)
+    assert load(probe, without).version == 10
+    assert versions(probe) == []
+    load(probe)
+    assert versions(probe) == [10]
+    watched = Watched(without)
+    assert load(probe, without).version == 10
+    assert watched.reads == [[(A, 10)]], "none is used that is there"
 
 
 def test_what_is_due_is_written_when_the_system_stops(probe, settings) -> None:
@@ -227,3 +250,24 @@ def test_a_state_that_would_not_come_back_is_not_written(probe) -> None:
     assert snapshots(probe) == []
     assert [line["event"] for line in lines] == ["snapshot failed"]
     assert counted(probe, "failed") == 1
+
+
+def test_a_stop_does_not_wait_for_ever(probe, settings, monkeypatch) -> None:
+    monkeypatch.setattr(taking, "CLOSE_S", 0.01)
+    system = probe.run(open_system(settings, features=FEATURES))
+    lived(probe, 9)
+    began = asyncio.Event()
+
+    async def never(*args: object) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    async def body() -> None:
+        log = system.logs["probe"]
+        log.store.histories.keep = never
+        await log.streams.get(Job, A)
+        await began.wait()
+        await system.close()
+
+    probe.run(body())
+    assert versions(probe) == []
