@@ -5,7 +5,9 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Generic, TypeVar
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import resolve_name
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import inspect
@@ -47,7 +49,6 @@ class Shape(Generic[S]):
         self.state = state
         self.topic = topic
         """What its snapshots are found by: `<kind>@<digest>`."""
-        self.every = state.SNAPSHOT_EVERY
         self.encode = msgspec.json.Encoder().encode
         self.decode = msgspec.json.Decoder(state).decode
 
@@ -104,7 +105,7 @@ def _modules(*start: str) -> set[str]:
     found, ahead = set(start), list(start)
     while ahead:
         for name in _imports(ahead.pop()):
-            if name.partition(".")[0] in homes and name not in found:
+            if name.partition(".")[0] in homes and name not in found and _spec(name):
                 found.add(name)
                 ahead.append(name)
     return found
@@ -112,25 +113,45 @@ def _modules(*start: str) -> set[str]:
 
 @cache
 def _imports(module: str) -> frozenset[str]:
-    """Return the modules that a module names in its imports, at the top or within functions."""
+    """Return what a module names in its imports, at the top or within functions.
+
+    `from package import name` may name a module or something in the package: both are returned.
+    """
     names = set()
-    for package, members, modules in IMPORT.findall(_source(module)):
+    for written, members, modules in IMPORT.findall(_source(module)):
         names.update(NAME.findall(modules))
+        package = resolve_name(written, _package(module)) if written[:1] == "." else written
         names.add(package)
         names.update(f"{package}.{member}" for member in NAME.findall(members))
-    return frozenset(name for name in names if name in sys.modules)
+    return frozenset(names)
 
 
 @cache
 def _source(module: str) -> str:
-    spec = sys.modules[module].__spec__
-    source: str | None = spec.loader.get_source(module) if spec and spec.loader else None  # type: ignore[attr-defined]
+    loader: Any = getattr(_spec(module), "loader", None)
+    source: str | None = loader.get_source(module) if hasattr(loader, "get_source") else None
     if source is None:
         raise Misbuilt(
             f"{module} has no source at hand, so snapshots could not be told from those of other "
             "code; let its states take none, with SNAPSHOT_EVERY = 0"
         )
     return source
+
+
+def _package(module: str) -> str:
+    spec = _spec(module)
+    return spec.parent or "" if spec else ""
+
+
+@cache
+def _spec(module: str) -> ModuleSpec | None:
+    """Return where a module is, without running it: it may be imported later only."""
+    if module in sys.modules:
+        return sys.modules[module].__spec__
+    package = module.rpartition(".")[0]
+    above = _spec(package) if package else None
+    within = above.submodule_search_locations if above else None
+    return PathFinder.find_spec(module, within) if within else None
 
 
 # ── what comes back as it was ────────────────────────────────────────────────────────────────────

@@ -104,6 +104,8 @@ class Snapshots:
         """Write what is due, if that is soon done."""
         if self._task is not None and not self._task.done():
             await asyncio.wait([self._task], timeout=CLOSE_S)
+            self._offers.clear()
+            self._unfit.clear()
             self._task.cancel()
             await asyncio.wait([self._task])
 
@@ -138,7 +140,7 @@ class Snapshots:
         if shape.decode(data) != offer.state:
             raise Unfaithful(f"{shape.topic}: the state of {id} at version {offer.version}")
         snapshot = Snapshot(id, shape.topic, offer.version, data.decode())
-        await self._histories.keep(snapshot, shape.every)
+        await self._histories.keep(snapshot, shape.state.SNAPSHOT_EVERY)
         self._observe("taken")
 
 

@@ -121,7 +121,8 @@ class _Builder:
         self.features = features
         self.clock = clock
         self.codec = Codec(features.facts)
-        self.shapes = shapes_of(features.states.values(), features.facts)
+        shapes = shapes_of(features.states.values(), features.facts)
+        self.shapes = shapes if settings.snapshots else {}
         self.telemetry = Telemetry()
         self.databases: dict[str, Database] = {}
         self.pools: dict[Database, AsyncConnectionPool] = {}

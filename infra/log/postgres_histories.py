@@ -11,7 +11,8 @@ from infra.log.histories import OUTDATED, SHAPE_MARK, FactRow, History, Snapshot
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
 
-# The index of (stream, version) answers it whatever the planner knows of the table.
+# A limit that the planner cannot see makes it expect few facts, and take them from the index of
+# (stream, version) in their order: nothing is sorted, and the first ones are sent at once.
 READ = """
     SELECT w.n, found.version, found.topic, found.data
       FROM (SELECT w.n, w.stream, w.after, s.version AS base, s.data
@@ -25,7 +26,7 @@ READ = """
             UNION ALL
             (SELECT version, topic, data::text FROM {context}.events e
               WHERE e.stream = w.stream AND e.version > coalesce(w.base - 1, w.after)
-              ORDER BY version LIMIT %b)) found
+              ORDER BY version LIMIT (SELECT %b::bigint))) found
 """
 KEEP = """
     WITH kept AS (
