@@ -162,6 +162,7 @@ async def _server_sent(
     poll_s = system.settings.reader_poll_ms / 1000
     yield ": connected\n\n"
     while True:
+        heard = bell.rings
         try:
             recorded = await log.store.read(position, STREAM_PAGE)
         except Unavailable:
@@ -180,7 +181,7 @@ async def _server_sent(
             silent_since = now()
             yield ": alive\n\n"
         if not recorded:
-            await bell.wait(poll_s)
+            await bell.wait(poll_s, heard)
 
 
 @routes.get(

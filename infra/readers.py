@@ -159,11 +159,13 @@ class Reader:
         """Follow until cancelled. A fault is logged and tried again, ever more slowly."""
         pause = FIRST_BACKOFF_S
         while True:
+            heard = self._bell.rings  # what rings from here on may tell of what is not seen below
             try:
                 passed = await self.step()
             except Overtaken:
                 self.failure, pause = None, FIRST_BACKOFF_S
-                await self._bell.wait(poll_s)  # another worker does it; this one stands by
+                # Another worker does it; this one stands by.
+                await self._bell.wait(poll_s, heard)
                 continue
             except Exception as error:  # noqa: BLE001 - kept, shown by /readyz, and tried again
                 self._fail(error)
@@ -172,7 +174,7 @@ class Reader:
                 continue
             self.failure, pause = None, FIRST_BACKOFF_S
             if not passed:
-                await self._bell.wait(poll_s)
+                await self._bell.wait(poll_s, heard)
             if passed < self._batch and self.rest_s:
                 await asyncio.sleep(self.rest_s)
 
