@@ -193,9 +193,10 @@ class System:
         self.tasks.append(task)
 
     def _listen(self) -> None:
-        for context, database in self.databases.items():
+        for database in set(self.databases.values()):
             if not database.is_sqlite:
-                self._start(listen(database, context, self.bells[context]), f"listen {context}")
+                bells = {c: self.bells[c] for c, of in self.databases.items() if of is database}
+                self._start(listen(database, bells), f"listen {', '.join(bells)}")
 
 
 def _tell_its_end(task: asyncio.Task[None]) -> None:
