@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from domain import Envelope, Event
 from infra.log.codec import Codec
 from infra.log.port import CorruptFact, Store
+from infra.log.unbroken import read_on
 
 MAX_KEPT = 5_000
 """Facts kept in memory for each log."""
@@ -21,13 +22,14 @@ class Tail:
         self._store = store
         self._codec = codec
         self._facts: list[tuple[Event, Envelope]] = []
-        """Facts of consecutive positions, which have no gaps."""
+        """Facts of consecutive positions."""
         self._turn = asyncio.Lock()
 
     async def read(self, after: int, limit: int) -> Facts:
         """Return at most `limit` facts behind the position `after`, in order.
 
-        A fact that cannot be decoded ends them; when it is the very first, raises `CorruptFact`.
+        A fact that is missing or cannot be decoded ends them; when it is the very first, raises
+        `CorruptFact`.
         """
         found = self._kept(after, limit)
         if found:
@@ -44,7 +46,7 @@ class Tail:
 
     async def _read(self, after: int, limit: int) -> Facts:
         facts: list[tuple[Event, Envelope]] = []
-        for recorded in await self._store.read(after, limit):
+        for recorded in await read_on(self._store, after, limit):
             try:
                 facts.append((self._codec.decode(recorded), recorded.at))
             except CorruptFact:
