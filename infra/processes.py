@@ -19,7 +19,7 @@ from infra.dispatch import Dispatcher, KeyReused, Meta
 from infra.log.codec import Codec
 from infra.log.port import Store
 from infra.log.tail import Facts
-from infra.readers import Write
+from infra.moves import Write
 from infra.streams import IdTaken, fold
 from projections import Moment
 from sagas import Cancel, Deadline

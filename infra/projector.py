@@ -9,7 +9,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 from infra.changes import Buffer, ImpossibleChange, write
 from infra.discovery import Projecting
 from infra.log.tail import Facts
-from infra.readers import Write
+from infra.moves import Write
 
 
 class Projector:

@@ -15,8 +15,8 @@ from infra.discovery import Projecting
 from infra.log.codec import Codec
 from infra.log.port import Store
 from infra.log.unbroken import read_on
+from infra.moves import positions_of
 from infra.projector import Projector, create_tables, drop_tables
-from infra.readers import positions_of
 
 BATCH = 2_000
 """Facts written to the shadow tables in one transaction."""

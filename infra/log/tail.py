@@ -24,6 +24,9 @@ class Tail:
         self._facts: list[tuple[Event, Envelope]] = []
         """Facts of consecutive positions."""
         self._turn = asyncio.Lock()
+        self._coming: dict[tuple[int, int], asyncio.Task[Facts]] = {}
+        """Reads that have not begun, by position and limit: whoever wants the same shares them."""
+        self._reading: set[asyncio.Task[Facts]] = set()
 
     async def read(self, after: int, limit: int) -> Facts:
         """Return at most `limit` facts behind the position `after`, in order.
@@ -34,7 +37,31 @@ class Tail:
         found = self._kept(after, limit)
         if found:
             return found
+        wanted = after, limit
+        if wanted not in self._coming:
+            self._coming[wanted] = asyncio.create_task(
+                self._in_turn(after, limit), name=f"{self.context}-tail"
+            )
+            self._reading.add(self._coming[wanted])
+            self._coming[wanted].add_done_callback(self._ended)
+        return await asyncio.shield(self._coming[wanted])
+
+    async def close(self) -> None:
+        """Break off what is being read."""
+        for reading in self._reading:
+            reading.cancel()
+        if self._reading:
+            await asyncio.wait(self._reading)
+
+    def _ended(self, reading: asyncio.Task[Facts]) -> None:
+        self._reading.discard(reading)
+        if not reading.cancelled():
+            reading.exception()  # whoever asked for it may have gone away
+
+    async def _in_turn(self, after: int, limit: int) -> Facts:
         async with self._turn:
+            # Taken out before the read: whoever comes during it may need to see more.
+            del self._coming[after, limit]
             # Whoever had the turn may have read just that.
             return self._kept(after, limit) or await self._read(after, limit)
 
