@@ -35,6 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import SchemaItem
+from sqlalchemy.sql.elements import KeyedColumnElement
 
 metadata = MetaData()
 """All read-model tables; a table's schema is its context (a name prefix in SQLite)."""
@@ -78,7 +79,7 @@ class Listing:
     """Rows in pages. `by` must be selected, not null, and its last column unique in the result."""
 
     select: Select[Any]
-    by: tuple[Column[Any], ...]
+    by: tuple[KeyedColumnElement[Any], ...]
     descending: bool = False
 
 

@@ -157,7 +157,9 @@ async def deposit_money(c: DepositMoney, log: Log) -> Receipt:
     return await log.change_all(
         Change(Account, c.account_id, depositing),
         Change(
-            External, external_id(c.source, c.currency), lambda e: e.mirror(c.account_id, posted)
+            External,
+            external_id(c.source, c.currency, c.account_id),
+            lambda e: e.mirror(c.account_id, posted),
         ),
     )
 
@@ -175,7 +177,9 @@ async def withdraw_money(c: WithdrawMoney, log: Log, clock: Clock) -> Receipt:
     return await log.change_all(
         Change(Account, c.account_id, withdrawing),
         Change(
-            External, external_id(c.target, c.currency), lambda e: e.mirror(c.account_id, posted)
+            External,
+            external_id(c.target, c.currency, c.account_id),
+            lambda e: e.mirror(c.account_id, posted),
         ),
     )
 

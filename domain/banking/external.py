@@ -1,6 +1,11 @@
-"""External accounts: the named places outside the bank that money comes from and goes to."""
+"""External accounts: the named places outside the bank that money comes from and goes to.
+
+Each is kept in parts, one for each customer account: were it one stream, all deposits in one
+currency would meet there and wait for each other, in whichever process they are decided.
+"""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 from domain import Event, Refused, State
@@ -9,7 +14,10 @@ from domain.banking.posting import MoneyDeposited, MoneyWithdrawn
 EXTERNALS = UUID("4b1d3f0e-9d0a-4f83-8a58-0f5be7a2c6d4")
 """Namespace of the external accounts' stream ids."""
 MAX_OUTSIDE = 10**18
-"""How far from zero one external account may go, in minor units; a 64-bit column holds it."""
+"""How far from zero a part may go, in minor units; a 64-bit column holds it."""
+
+MAX_IDS = 50_000
+"""Parts whose ids are remembered; each is a digest, which costs as much as a decision."""
 
 
 class MoneyEntered(Event, frozen=True):
@@ -22,7 +30,7 @@ class MoneyEntered(Event, frozen=True):
     currency: str
     amount: int
     balance: int
-    """What the outside holds of the bank's money: below zero by all that came in."""
+    """What this part holds of the bank's money: below zero by all that came in."""
 
 
 class MoneyLeft(Event, frozen=True):
@@ -38,14 +46,14 @@ class MoneyLeft(Event, frozen=True):
 
 
 class ExternalLimit(Refused, code="external_limit"):
-    """More money would have crossed the border than an account can count."""
+    """More money would have crossed the border than a part can count."""
 
 
 class External(State, frozen=True):
-    """One external account in one currency.
+    """The part of an external account, in one currency, that faces one customer account.
 
-    Every deposit and withdrawal posts here, so it remembers nothing but its balance. Whether a
-    posting is a repeat, the customer's account knows; this side mirrors what that one decided.
+    It remembers nothing but its balance. Whether a posting is a repeat, the customer's account
+    knows; this side mirrors what that one decided.
     """
 
     KIND = "banking.external"
@@ -98,6 +106,7 @@ class External(State, frozen=True):
         return self
 
 
-def external_id(name: str, currency: str) -> UUID:
-    """Return the stream of the external account `name` in one currency."""
-    return uuid5(EXTERNALS, f"{name}:{currency}")
+@lru_cache(MAX_IDS)
+def external_id(name: str, currency: str, account_id: UUID) -> UUID:
+    """Return the stream of the part of external account `name` that faces `account_id`."""
+    return uuid5(EXTERNALS, f"{name}:{currency}:{account_id}")

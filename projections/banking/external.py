@@ -1,6 +1,6 @@
 """The external accounts: what the outside holds of the bank's money."""
 
-from sqlalchemy import select
+from sqlalchemy import BigInteger, func, select
 
 from domain import Envelope, Event
 from domain.banking.external import MoneyEntered, MoneyLeft
@@ -18,7 +18,7 @@ external_accounts = table(
 
 
 def project(fact: Event, at: Envelope, rows: Changes) -> None:
-    """Keep one row per external account and currency; its first posting makes it."""
+    """Keep one row for each part of an external account; its first posting makes it."""
     match fact:
         case MoneyEntered() | MoneyLeft():
             if at.version == 1:
@@ -37,4 +37,16 @@ def project(fact: Event, at: Envelope, rows: Changes) -> None:
 
 def externals() -> Listing:
     """All external accounts. With all accounts and what is in flight they sum to zero."""
-    return Listing(select(external_accounts), by=(external_accounts.c.position,))
+    part = external_accounts.c
+    whole = (
+        select(
+            part.name,
+            part.currency,
+            func.sum(part.balance).label("balance"),
+            func.sum(part.version, type_=BigInteger).label("postings"),
+            func.min(part.position).label("position"),
+        )
+        .group_by(part.name, part.currency)
+        .subquery()
+    )
+    return Listing(select(whole), by=(whole.c.position,))

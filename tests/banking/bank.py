@@ -77,7 +77,7 @@ def entered(amount: int, balance: int | None = None, account: UUID = ALICE) -> M
     )
 
 
-CASH = external_id("cash", "EUR")
+CASH = external_id("cash", "EUR", ALICE)
 
 
 def with_money(amount: int, account: UUID = ALICE) -> list[Event]:

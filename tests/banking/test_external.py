@@ -1,5 +1,6 @@
 """External accounts: the other side of what crosses the border."""
 
+import itertools
 from uuid import UUID
 
 import pytest
@@ -15,7 +16,19 @@ from domain.banking.external import (
 )
 from domain.banking.posting import MoneyWithdrawn
 from projections.banking.external import externals
-from tests.banking.bank import ALICE, BOB, CASH, DEPOSIT, T2, T, deposited, entered, opened, teller
+from tests.banking.bank import (
+    ALICE,
+    BOB,
+    CAROL,
+    CASH,
+    DEPOSIT,
+    T2,
+    T,
+    deposited,
+    entered,
+    opened,
+    teller,
+)
 from tests.scenario import Scenario
 
 
@@ -36,8 +49,9 @@ def test_the_outside_counts_to_a_bound() -> None:
         External(balance=-MAX_OUTSIDE).mirror(ALICE, [deposited(1)])
 
 
-def test_each_name_and_currency_is_an_account() -> None:
-    assert len({external_id(n, c) for n in ("cash", "wire") for c in ("EUR", "USD")}) == 4
+def test_each_customer_account_faces_a_part_of_its_own() -> None:
+    parts = itertools.product(("cash", "wire"), ("EUR", "USD"), (ALICE, BOB))
+    assert len({external_id(*part) for part in parts}) == 8
 
 
 def deposit(account: UUID, id: UUID, amount: int, currency: str = "EUR") -> DepositMoney:
@@ -45,19 +59,20 @@ def deposit(account: UUID, id: UUID, amount: int, currency: str = "EUR") -> Depo
 
 
 def test_all_balances_sum_to_zero_per_currency(banking: Scenario) -> None:
-    banking.given({ALICE: [opened()], BOB: [opened(BOB, currency="USD")]})
+    banking.given({ALICE: [opened()], BOB: [opened(BOB, currency="USD")], CAROL: [opened(CAROL)]})
     banking.when(
         deposit(ALICE, DEPOSIT, 100),
         deposit(BOB, DEPOSIT, 70, "USD"),
+        deposit(CAROL, DEPOSIT, 10),
         deposit(ALICE, T, 5),
         WithdrawMoney(account_id=ALICE, withdrawal_id=T2, amount=30, currency="EUR"),
         by=teller,
     )
     rows = banking.rows(externals())
     assert [(row["name"], row["balance"]) for row in rows] == [
-        ("cash", {"amount": -75, "currency": "EUR"}),
+        ("cash", {"amount": -85, "currency": "EUR"}),
         ("cash", {"amount": -70, "currency": "USD"}),
     ]
-    assert rows[0]["version"] == 3
+    assert [row["postings"] for row in rows] == [4, 1]
     assert banking.state(External, CASH).balance == -75
     assert isinstance(banking.new_facts()[1], MoneyEntered)
