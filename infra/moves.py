@@ -3,16 +3,27 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from sqlalchemy import BigInteger, Column, MetaData, Table, Text, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from infra.database import Database
+from infra.database import Database, driver_of
 from infra.log.port import Unavailable
 
 Write = Callable[[AsyncConnection], Awaitable[None]]
+"""Writes a reader's output. It may be called again after a failure, and looks nothing up by
+SQLAlchemy: in a pipeline that has no answers."""
+
+
+@runtime_checkable
+class Asking(Protocol):
+    """A `Write` that needs to look up rows first."""
+
+    async def ask(self, connection: AsyncConnection) -> None:
+        """Send its questions; the answers to several of these come at once."""
+        ...
 
 
 class Overtaken(Exception):
@@ -40,6 +51,10 @@ def positions_of(context: str) -> Table:
     )
 
 
+class _Unmoved(Exception):
+    """A reader is not where its move begins; which one is found out step by step."""
+
+
 class _Waiting(NamedTuple):
     move: Move
     done: asyncio.Future[None]
@@ -58,6 +73,7 @@ class Moves:
         self._waiting: list[_Waiting] = []
         """At most one for each reader."""
         self._task: asyncio.Task[None] | None = None
+        self._pipeline = not database.is_sqlite
         table = positions_of(home)
         self._all = select(table.c.name, table.c.position)
         # Whoever holds a row is moving it, or compares it with a rebuild: the others do not wait.
@@ -68,6 +84,12 @@ class Moves:
             .where(table.c.name.in_(bindparam("names", expanding=True)))
             .values(position=bindparam("after"))
         )
+        self._compare_and_set = f"""
+            UPDATE {home}.readers SET position = %s WHERE name IN (
+                SELECT name FROM {home}.readers WHERE name = ANY(%s) AND position = %s
+                FOR UPDATE SKIP LOCKED
+            ) RETURNING name
+        """.encode()
         dialect = sqlite if database.is_sqlite else postgresql
         self._start = dialect.insert(table).on_conflict_do_nothing().returning(table.c.name)
 
@@ -105,23 +127,29 @@ class Moves:
             one.done.cancel()
 
     async def _drain(self) -> None:
-        while self._waiting:
-            # Whoever was cancelled meanwhile wants nothing written any more.
-            ready = [one for one in self._waiting if not one.done.done()]
-            self._waiting = []
-            try:
-                await self._make(ready)
-            except BaseException:
-                for one in (*ready, *self._waiting):
-                    _settle(one.done, Unavailable("the move was broken off"))
+        ready: list[_Waiting] = []
+        try:
+            while self._waiting:
+                # Those who have just moved may be ready again at once: they go with those who
+                # waited, or the two would take turns for ever.
+                await asyncio.sleep(0)
+                # Whoever was cancelled meanwhile wants nothing written any more.
+                ready = [one for one in self._waiting if not one.done.done()]
                 self._waiting = []
-                raise
+                await self._make(ready)
+        except BaseException:
+            for one in (*ready, *self._waiting):
+                _settle(one.done, Unavailable("the move was broken off"))
+            self._waiting = []
+            raise
 
     async def _make(self, ready: Sequence[_Waiting]) -> None:
         if not ready:
             return
+        moves = [one.move for one in ready]
         try:
-            overtaken = await self._commit([one.move for one in ready])
+            sent = self._pipeline and await self._sent(moves)
+            overtaken = set() if sent else await self._commit(moves)
         except Exception as error:  # noqa: BLE001 - it is raised where the move was asked for
             if len(ready) > 1 and not isinstance(error, Unavailable):
                 for one in ready:  # each for itself: the others have no part in it
@@ -132,6 +160,35 @@ class Moves:
         else:
             for one in ready:
                 _settle(one.done, _overtaken(one.move) if one.move.reader in overtaken else None)
+
+    async def _sent(self, moves: Sequence[Move]) -> bool:
+        """Write the moves in one pipeline, or nothing when that does not go smoothly."""
+        places: dict[tuple[int, int], list[str]] = {}
+        for move in moves:
+            places.setdefault((move.before, move.after), []).append(move.reader)
+        try:
+            async with self._database.pipelined() as connection:
+                driver = driver_of(connection)
+                moved = [
+                    await driver.execute(self._compare_and_set, [after, names, before])
+                    for (before, after), names in places.items()
+                ]
+                for move in moves:
+                    if isinstance(move.write, Asking):
+                        await move.write.ask(connection)
+                if sum([len(await cursor.fetchall()) for cursor in moved]) != len(moves):
+                    raise _Unmoved
+                for move in moves:
+                    await move.write(connection)
+        except Unavailable:
+            raise
+        except _Unmoved:
+            return False
+        except Exception:
+            if len(moves) > 1:
+                raise
+            return False  # done again step by step, where it is raised at its statement
+        return True
 
     async def _commit(self, moves: Sequence[Move]) -> set[str]:
         """Write the moves in one transaction; return the readers that others have moved."""
