@@ -84,10 +84,6 @@ class Routes(APIRouter):
             self.places[path] = BASE + place
 
         required = any(field.is_required() for field in body.model_fields.values())
-
-        async def endpoint(**documented: Any) -> Accepted:
-            raise NotImplementedError("`api.sending` answers; this is what FastAPI documents")
-
         sending = Sending(
             path=BASE + path,
             command=command,
@@ -98,18 +94,8 @@ class Routes(APIRouter):
             place=place,
         )
         self.commands.append((method, sending))
-        parameters = [
-            *(_parameter(name, hints[name]) for name in in_path),
-            _parameter("header_key", _header(KEY, "makes repeating inert", MAX_KEY)),
-            _parameter("header_if_match", _header(IF_MATCH, 'the expected version, as "3"', 100)),
-        ]
-        if required:
-            parameters.append(_parameter("body", Annotated[body, Body()]))
-        else:
-            shown = bool(body.model_fields)
-            optional: Any = Annotated[body | None, Body(include_in_schema=shown)]
-            parameters.append(_parameter("body", optional, None))
-        _give(endpoint, parameters)
+        parameters = [_parameter(name, hints[name]) for name in in_path]
+        endpoint = _documented([*parameters, *_of_any_command(), _body_parameter(body, required)])
         self.add_api_route(
             path,
             endpoint,
@@ -165,6 +151,30 @@ class Routes(APIRouter):
             summary=_sentence(answer),
             response_model=_model(_camel(answer.__name__), example),
         )
+
+
+def _of_any_command() -> list[inspect.Parameter]:
+    return [
+        _parameter("header_key", _header(KEY, "makes repeating inert", MAX_KEY)),
+        _parameter("header_if_match", _header(IF_MATCH, 'the expected version, as "3"', 100)),
+    ]
+
+
+def _body_parameter(body: type[BaseModel], required: bool) -> inspect.Parameter:
+    if required:
+        return _parameter("body", Annotated[body, Body()])
+    shown = bool(body.model_fields)
+    return _parameter("body", Annotated[body | None, Body(include_in_schema=shown)], None)
+
+
+def _documented(parameters: list[inspect.Parameter]) -> Callable[..., Any]:
+    """Return an endpoint that is there for FastAPI to document; `api.sending` answers instead."""
+
+    async def endpoint(**documented: Any) -> Accepted:
+        raise NotImplementedError("`api.sending` answers commands")
+
+    _give(endpoint, parameters)
+    return endpoint
 
 
 def _drop_documented(values: dict[str, Any]) -> None:
