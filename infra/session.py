@@ -196,6 +196,7 @@ class Session:
             return outcome.stored
         self._forget()
         if not isinstance(outcome, Repeated):
+            self._streams.following.begin()
             raise Moved
         stored, append = outcome.stored, pending.append
         earlier_try = stored.command_id == append.origin.command_id

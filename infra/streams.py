@@ -4,6 +4,7 @@ from collections import OrderedDict
 from uuid import UUID
 
 from domain import State
+from infra.following import Following
 from infra.loading import Loader, taken
 from infra.log.codec import Codec
 from infra.log.group import Pending
@@ -37,6 +38,8 @@ class Streams:
         self._loader = Loader(store, codec, snapshots)
         self._capacity = capacity
         self._entries: OrderedDict[UUID, Cached] = OrderedDict()
+        self.following = Following(store, codec, self._know, self._renew)
+        """Begun when a command turns out to be decided on an old state."""
 
     async def get(self, state: type[State], id: UUID) -> Cached:
         """Return the stream's newest state. Raises `IdTaken` when it is of another kind."""
@@ -72,6 +75,20 @@ class Streams:
     def drop(self, id: UUID) -> None:
         """Forget a state that turned out wrong."""
         self._entries.pop(id, None)
+
+    def _know(self, id: UUID) -> tuple[State, int] | None:
+        entry = self._entries.get(id)
+        if entry is None or (entry.pending and not entry.pending.done):
+            return None  # what is on its way will be overtaken, and find out by itself
+        return entry.state, entry.version
+
+    def _renew(self, id: UUID, state: State | None, version: int) -> None:
+        if state is None:
+            self.drop(id)
+            return
+        newer = Cached(state, version)  # whoever has the old one goes on with that
+        newer.due = self._entries[id].due
+        self._entries[id] = newer
 
     async def _load(self, state: type[State], id: UUID) -> Cached:
         loaded = await self._loader.load(state, id)

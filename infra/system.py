@@ -194,6 +194,7 @@ class System:
             await moves.close()
         for log in self.logs.values():
             await log.group.close()
+            await log.streams.following.close()
             await log.streams.snapshots.close()
             await log.store.close()
         for pool in self.pools.values():

@@ -12,6 +12,9 @@ OUTDATED = 2
 FactRow = tuple[int, int, str, str]
 """Anything, version, topic, and data as JSON text (None when it is sealed: no state's fact is)."""
 
+PlacedFact = tuple[int, UUID, int, str, str]
+"""Position, stream, version, topic, and data as in `FactRow`."""
+
 
 class Wanted(NamedTuple):
     """A stream to fold: from its newest snapshot of a shape, or from a version on."""
@@ -47,6 +50,10 @@ class Histories(Protocol):
 
         The facts begin with the one that the snapshot ends with, so that its absence shows.
         """
+        ...
+
+    async def behind(self, position: int, limit: int) -> list[PlacedFact]:
+        """Return at most `limit` facts behind a position of the log, in order."""
         ...
 
     async def keep(self, kept: Snapshot, every: int) -> None:

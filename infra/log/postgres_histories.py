@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg
 
-from infra.log.histories import OUTDATED, SHAPE_MARK, FactRow, History, Snapshot, Wanted
+from infra.log.histories import OUTDATED, SHAPE_MARK, FactRow, History, PlacedFact, Snapshot, Wanted
 
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
@@ -27,6 +27,10 @@ READ = """
             (SELECT version, topic, data::text FROM {context}.events e
               WHERE e.stream = w.stream AND e.version > coalesce(w.base - 1, w.after)
               ORDER BY version LIMIT (SELECT %b::bigint))) found
+"""
+BEHIND = """
+    SELECT position, stream, version, topic, data::text FROM {context}.events
+     WHERE position > %s ORDER BY position LIMIT %s
 """
 KEEP = """
     WITH kept AS (
@@ -64,8 +68,8 @@ class PostgresHistories:
 
     def __init__(self, context: str, with_connection: With) -> None:
         self._with = with_connection
-        self._read, self._keep, self._drop, self._page = (
-            statement.format(context=context) for statement in (READ, KEEP, DROP, PAGE)
+        self._read, self._behind, self._keep, self._drop, self._page = (
+            statement.format(context=context) for statement in (READ, BEHIND, KEEP, DROP, PAGE)
         )
 
     async def read(self, wanted: Sequence[Wanted], limit: int) -> list[History]:
@@ -79,6 +83,10 @@ class PostgresHistories:
             for row in found:
                 streams[row[0] - 1].append(row)
         return [_history(rows) for rows in streams]
+
+    async def behind(self, position: int, limit: int) -> list[PlacedFact]:
+        """Return at most `limit` facts behind a position of the log, in order."""
+        return await self._fetch(self._behind, [position, limit], prepare=True)
 
     async def keep(self, kept: Snapshot, every: int) -> None:
         """Write a snapshot and delete those of its stream that it makes useless."""

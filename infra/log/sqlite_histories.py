@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from infra.log.histories import OUTDATED, SHAPE_MARK, History, Snapshot, Wanted
+from infra.log.histories import OUTDATED, SHAPE_MARK, History, PlacedFact, Snapshot, Wanted
 
 T = TypeVar("T")
 
@@ -17,6 +17,10 @@ NEWEST = """
 FACTS = """
     SELECT 0, version, topic, data FROM {context}_events WHERE stream = ? AND version > ?
      ORDER BY version LIMIT ?
+"""
+BEHIND = """
+    SELECT position, stream, version, topic, data FROM {context}_events
+     WHERE position > ? ORDER BY position LIMIT ?
 """
 KEEP = """
     INSERT INTO {context}_snapshots (stream, topic, version, data)
@@ -56,9 +60,11 @@ class SQLiteHistories:
     def __init__(self, context: str, reading: On, writing: On) -> None:
         self._reading = reading
         self._writing = writing
-        self._newest, self._facts, self._keep, self._clear, self._drop, self._page = (
-            statement.format(context=context)
-            for statement in (NEWEST, FACTS, KEEP, CLEAR, DROP, PAGE)
+        self._newest, self._facts, self._behind = (
+            statement.format(context=context) for statement in (NEWEST, FACTS, BEHIND)
+        )
+        self._keep, self._clear, self._drop, self._page = (
+            statement.format(context=context) for statement in (KEEP, CLEAR, DROP, PAGE)
         )
 
     async def read(self, wanted: Sequence[Wanted], limit: int) -> list[History]:
@@ -75,6 +81,15 @@ class SQLiteHistories:
             snapshot = connection.execute(self._newest, (stream, wanted.shape)).fetchone()
             after = snapshot[0] - 1 if snapshot else after
         return History(snapshot, connection.execute(self._facts, (stream, after, limit)).fetchall())
+
+    async def behind(self, position: int, limit: int) -> list[PlacedFact]:
+        """Return at most `limit` facts behind a position of the log, in order."""
+
+        def work(connection: sqlite3.Connection) -> list[PlacedFact]:
+            found = connection.execute(self._behind, (position, limit))
+            return [(at, UUID(stream), *rest) for at, stream, *rest in found]
+
+        return await self._reading(work)
 
     async def keep(self, kept: Snapshot, every: int) -> None:
         """Write a snapshot and delete those of its stream that it makes useless."""
