@@ -25,6 +25,11 @@ MAX_TRIES = 3
 RETRY_S = 0.05
 """Longest pause before the second try, in seconds; doubled for the next."""
 
+WORTH_WAITING_S = 0.0005
+"""Less is no line of others, but the rest of one batch."""
+MAX_WAITED_S = 0.005
+"""Longest pause before a batch for the sake of other processes."""
+
 log = structlog.get_logger("aorist.log")
 
 Observe = Callable[[int, float], None]
@@ -106,9 +111,12 @@ class GroupCommit:
 
     async def _drain(self) -> None:
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
-            started = time.perf_counter()
+            batch: list[Pending] = []
             try:
+                await self._let_others_write()
+                size = min(self._batch, len(self._waiting))
+                batch += [self._waiting.popleft() for _ in range(size)]
+                started = time.perf_counter()
                 await self._commit(batch)
                 self._observe(len(batch), time.perf_counter() - started)
             except Exception as error:
@@ -119,6 +127,16 @@ class GroupCommit:
                 self._break_off((*batch, *self._waiting), error)
                 self._waiting.clear()
                 raise
+
+    async def _let_others_write(self) -> None:
+        """Wait here as long as the last batch stood behind those of other processes.
+
+        What is sent stands in a line in the database, and none can join it any more. Whoever
+        waits here instead goes later with a larger batch, and is written at the same time.
+        """
+        waited = self._store.waited_s
+        if waited > WORTH_WAITING_S:
+            await asyncio.sleep(min(waited, MAX_WAITED_S))
 
     @staticmethod
     def _break_off(batch: Iterable[Pending], error: BaseException) -> None:

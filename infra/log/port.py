@@ -174,6 +174,8 @@ class Store(Protocol):
     """What SQLite and PostgreSQL do for one context's log."""
 
     context: str
+    waited_s: float
+    """For how many seconds the last batch stood behind those of other processes."""
     histories: Histories
     """What its states are folded from."""
 

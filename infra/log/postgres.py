@@ -71,6 +71,7 @@ class PostgresStore:
 
     def __init__(self, pool: Pool, context: str) -> None:
         self.context = context
+        self.waited_s = 0.0
         self.histories: Histories = PostgresHistories(context, self._with)
         self._pool = pool
         self._call = f"SELECT * FROM {context}.append({PARAMETERS})"
@@ -84,10 +85,11 @@ class PostgresStore:
             return batch.failed(batch.stale, {})
         cursor = await connection.execute(self._call, packed(batch), prepare=True)
         found = await cursor.fetchall()
+        self.waited_s = found[0][3]
         if found[0][0] == "accepted":
             return batch.accepted(self.context, found[0][1], found[0][2].astimezone(UTC))
         stale, repeated = {}, {}
-        for outcome, number, _ in found:
+        for outcome, number, *_ in found:
             if outcome == "stale":
                 check = batch.checks[number - 1]
                 stale[check.append] = Stale(check.stream)
