@@ -52,20 +52,21 @@ def authenticate(request: Request) -> Caller:
             "this server has no login yet; start it with AORIST_DEVELOPMENT=true "
             f"to accept the header {ACTOR}"
         )
-    actor = request.headers.get(ACTOR, "").strip()
+    headers = request.state.headers
+    actor = headers.get(ACTOR.lower(), "").strip()
     if not actor:
         raise Unauthenticated(f"say who you are: add the header {ACTOR}: <user id or name>")
     if len(actor) > MAX_ACTOR or not actor.isprintable() or is_process(actor):
         raise BadHeader(
             f"{ACTOR} must be 1 to {MAX_ACTOR} printable characters and not begin with {PROCESS!r}"
         )
-    roles = (role.strip() for role in request.headers.get(ROLES, "").split(","))
+    roles = (role.strip() for role in headers.get(ROLES.lower(), "").split(","))
     return Caller(
         actor=actor,
         roles=frozenset(role for role in roles if role),
         address=request.client.host if request.client else None,
-        agent=(request.headers.get("User-Agent") or "")[:MAX_AGENT] or None,
-        reason=(request.headers.get(REASON) or "")[:MAX_REASON] or None,
+        agent=(headers.get("user-agent") or "")[:MAX_AGENT] or None,
+        reason=(headers.get(REASON.lower()) or "")[:MAX_REASON] or None,
     )
 
 
@@ -86,10 +87,10 @@ class Dispatcher:
 
     async def __call__(self, command: object) -> Answer:
         """Run the command and return its receipt."""
-        headers = self._request.headers
+        headers = self._request.state.headers
         meta = Meta(
-            key=_key(headers.get(KEY)),
-            expected=_version(headers.get(IF_MATCH)),
+            key=_key(headers.get(KEY.lower())),
+            expected=_version(headers.get(IF_MATCH.lower())),
             correlation_id=self._request.state.correlation_id,
             traceparent=_trace(headers.get("traceparent", "")),
         )
@@ -101,7 +102,7 @@ class Reader:
 
     def __init__(self, request: Request, by: Caller) -> None:
         self._queries = system_of(request).queries
-        self._after = _positions(request.headers.get(AFTER))
+        self._after = _positions(request.state.headers.get(AFTER.lower()))
         known = system_of(request).features.contexts
         for context in self._after:
             if context not in known:

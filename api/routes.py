@@ -19,11 +19,9 @@ from fastapi import APIRouter, Body, Header, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from api.ports import AFTER, BASE, IF_MATCH, KEY, Page, Read
-from api.sending import CommandRoute, Sending
+from api.sending import PARAMETER, Sending
 from infra.dispatch import MAX_KEY
 from projections import Detail, Listing, MinorUnits, One
-
-PARAMETER = re.compile(r"{(\w+)}")
 
 
 class Position(BaseModel):
@@ -55,6 +53,8 @@ class Routes(APIRouter):
         super().__init__(prefix=BASE, **options)
         self.places: dict[str, str] = {}
         """By path, where a command's `Location` leads."""
+        self.commands: list[tuple[str, Sending]] = []
+        """Methods, and what they send."""
 
     def command(
         self,
@@ -84,11 +84,8 @@ class Routes(APIRouter):
             self.places[path] = BASE + place
 
         required = any(field.is_required() for field in body.model_fields.values())
-
-        async def endpoint(**documented: Any) -> Accepted:
-            raise NotImplementedError("the route's `sending` answers instead")
-
-        endpoint.sending = Sending(  # type: ignore[attr-defined]
+        sending = Sending(
+            path=BASE + path,
             command=command,
             in_path={name: TypeAdapter(hints[name]) for name in in_path},
             body=body,
@@ -96,18 +93,9 @@ class Routes(APIRouter):
             status=status,
             place=place,
         )
-        parameters = [
-            *(_parameter(name, hints[name]) for name in in_path),
-            _parameter("header_key", _header(KEY, "makes repeating inert", MAX_KEY)),
-            _parameter("header_if_match", _header(IF_MATCH, 'the expected version, as "3"', 100)),
-        ]
-        if required:
-            parameters.append(_parameter("body", Annotated[body, Body()]))
-        else:
-            shown = bool(body.model_fields)
-            optional: Any = Annotated[body | None, Body(include_in_schema=shown)]
-            parameters.append(_parameter("body", optional, None))
-        _give(endpoint, parameters)
+        self.commands.append((method, sending))
+        parameters = [_parameter(name, hints[name]) for name in in_path]
+        endpoint = _documented([*parameters, *_of_any_command(), _body_parameter(body, required)])
         self.add_api_route(
             path,
             endpoint,
@@ -116,7 +104,6 @@ class Routes(APIRouter):
             operation_id=_snake(command.__name__),
             summary=_sentence(command),
             response_model=Accepted,
-            route_class_override=CommandRoute,
         )
 
     def query(self, path: str, answer: Callable[..., Any]) -> None:
@@ -164,6 +151,30 @@ class Routes(APIRouter):
             summary=_sentence(answer),
             response_model=_model(_camel(answer.__name__), example),
         )
+
+
+def _of_any_command() -> list[inspect.Parameter]:
+    return [
+        _parameter("header_key", _header(KEY, "makes repeating inert", MAX_KEY)),
+        _parameter("header_if_match", _header(IF_MATCH, 'the expected version, as "3"', 100)),
+    ]
+
+
+def _body_parameter(body: type[BaseModel], required: bool) -> inspect.Parameter:
+    if required:
+        return _parameter("body", Annotated[body, Body()])
+    shown = bool(body.model_fields)
+    return _parameter("body", Annotated[body | None, Body(include_in_schema=shown)], None)
+
+
+def _documented(parameters: list[inspect.Parameter]) -> Callable[..., Any]:
+    """Return an endpoint that is there for FastAPI to document; `api.sending` answers instead."""
+
+    async def endpoint(**documented: Any) -> Accepted:
+        raise NotImplementedError("`api.sending` answers commands")
+
+    _give(endpoint, parameters)
+    return endpoint
 
 
 def _drop_documented(values: dict[str, Any]) -> None:

@@ -1,45 +1,49 @@
 """The way of a command through HTTP, in one go: FastAPI documents the route and does not run it.
 
-For each request FastAPI solves a graph of dependencies, reads headers as e-mail and models the
-answer twice. That takes longer than to decide the command and to append its facts.
+For each request FastAPI asks route after route, opens stacks of contexts, solves a graph of
+dependencies and models the answer twice. That takes several times as long as to decide the command
+and to append its facts; docs/performance.md has the figures.
 """
 
 import json
-from collections.abc import Callable, Coroutine, Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import request_response
 
 from api.ports import BASE, Dispatcher, authenticate
 from infra.dispatch import Answer
 
 JSON = "application/json"
+PARAMETER = re.compile(r"{(\w+)}")
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
     """What a route does: which command it sends, from which parts of the request."""
 
+    path: str
+    """From the root on, with `{name}` for its parameters."""
     command: type
     in_path: Mapping[str, TypeAdapter[Any]]
+    """The parameters, in the order of the path."""
     body: type[BaseModel]
     body_required: bool
     status: int
     place: str | None
     """Where `Location` leads."""
 
-    async def __call__(self, request: Request) -> Response:
-        """Answer a request."""
+    async def __call__(self, request: Request, body: bytes) -> Response:
+        """Answer a request. Raises whatever is wrong; `api.problems` has the answers to that."""
         dispatch = Dispatcher(request, authenticate(request))
-        values = self._values(request, await request.body())
+        values = self._values(request, body)
         return self._answer(await dispatch(self.command(**values)), values)
 
     def _values(self, request: Request, raw: bytes) -> dict[str, Any]:
@@ -61,7 +65,7 @@ class Sending:
                 errors += _placed(("body",), error)
         if errors:
             raise RequestValidationError(errors)
-        return values | {name: getattr(given, name) for name in self.body.model_fields}
+        return values | given.__dict__
 
     def _answer(self, answer: Answer, values: dict[str, Any]) -> Response:
         receipt = answer.receipt
@@ -83,16 +87,54 @@ class Sending:
         return Response(content, self.status, headers, JSON)
 
 
-class CommandRoute(APIRoute):
-    """A route whose endpoint is there for the documentation; `endpoint.sending` does the work."""
+class Commands:
+    """Finds what a request sends, by its method and its path."""
 
-    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        super().__init__(path, endpoint, **options)
-        self.app = request_response(self.get_route_handler())
+    def __init__(self) -> None:
+        self._methods: dict[str, _Place] = {}
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request."""
-        sending: Sending = self.endpoint.sending  # type: ignore[attr-defined]
+    def add(self, method: str, sending: Sending) -> None:
+        """Let requests of `method` to its path find it."""
+        place = self._methods.setdefault(method, _Place())
+        for part in sending.path.split("/"):
+            name = "" if PARAMETER.fullmatch(part) else part
+            place = place.below.setdefault(name, _Place())
+        place.sending = sending
+
+    def find(self, method: str, path: str) -> tuple[Sending, dict[str, str]] | None:
+        """Return what is sent and the parameters in the path; None for what is no command."""
+        place = self._methods.get(method)
+        if place is None:
+            return None
+        given: list[str] = []
+        sending = place.find(path.split("/"), 0, given)
+        return (sending, dict(zip(sending.in_path, given, strict=True))) if sending else None
+
+
+class _Place:
+    """A part of paths: those below it by name, the one for any value by the empty name."""
+
+    __slots__ = ("below", "sending")
+
+    def __init__(self) -> None:
+        self.below: dict[str, _Place] = {}
+        self.sending: Sending | None = None
+
+    def find(self, parts: Sequence[str], at: int, given: list[str]) -> Sending | None:
+        """Return what the rest of the parts leads to; their values go to `given`."""
+        if at == len(parts):
+            return self.sending
+        part = parts[at]
+        named = self.below.get(part) if part or not at else None
+        if named and (sending := named.find(parts, at + 1, given)):
+            return sending
+        anything = self.below.get("") if part and at else None
+        if anything is None:
+            return None
+        given.append(part)
+        sending = anything.find(parts, at + 1, given)
+        if sending is None:
+            given.pop()
         return sending
 
 
@@ -100,7 +142,7 @@ def _loaded(request: Request, raw: bytes) -> Any:
     """Return the body's value: the bytes themselves when they do not say that they are JSON."""
     if not raw:
         return None
-    if not _is_json(request.headers.get("Content-Type", "")):
+    if not _is_json(request.state.headers.get("content-type", "")):
         return raw
     try:
         return json.loads(raw)

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -22,7 +22,8 @@ from domain import Forbidden, NotFound
 from infra.audit import trail
 from infra.deadlines import Deadlines
 from infra.history import facts_after, facts_of, has_topic, shown, state_at
-from infra.log.port import CorruptFact, LogError, Unavailable
+from infra.log.port import CorruptFact, LogError, Recorded, Unavailable
+from infra.log.unbroken import read_on
 from infra.migrations import latest, revision
 from infra.queries import BadCursor
 from infra.readers import Reader
@@ -161,10 +162,15 @@ async def _server_sent(
     poll_s = system.settings.reader_poll_ms / 1000
     yield ": connected\n\n"
     while True:
+        heard = bell.rings
+        recorded: Sequence[Recorded] = ()
         try:
-            recorded = await log.store.read(position, STREAM_PAGE)
+            recorded = await read_on(log.store, position, STREAM_PAGE)
         except Unavailable:
-            recorded = []  # it goes on when the store is back
+            pass  # it goes on when the store is back
+        except CorruptFact as error:
+            yield f"event: corrupt_fact\ndata: {error}\n\n"
+            return
         for one in recorded:
             position = one.at.position
             if has_topic(one.at.topic, topic):
@@ -179,7 +185,7 @@ async def _server_sent(
             silent_since = now()
             yield ": alive\n\n"
         if not recorded:
-            await bell.wait(poll_s)
+            await bell.wait(poll_s, heard)
 
 
 @routes.get(

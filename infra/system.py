@@ -16,6 +16,8 @@ from infra.discovery import Features
 from infra.dispatch import Answer, ContextLog, Dispatcher, Meta
 from infra.log.codec import Codec
 from infra.log.notify import listen
+from infra.log.tail import Tail
+from infra.moves import Moves
 from infra.queries import Queries
 from infra.readers import Reader
 from infra.session import Turn
@@ -66,6 +68,8 @@ class System:
     queries: Queries
     telemetry: Telemetry
     bells: dict[str, Bell]
+    tails: dict[str, Tail]
+    moves: Sequence[Moves]
     sources: list[Source] = field(default_factory=list)
     """Adapters to the outside world that speak by themselves."""
     pools: dict[Database, AsyncConnectionPool] = field(default_factory=dict)
@@ -184,6 +188,10 @@ class System:
                 task.cancel()
             _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
         self.tasks.clear()
+        for tail in self.tails.values():
+            await tail.close()
+        for moves in self.moves:
+            await moves.close()
         for log in self.logs.values():
             await log.group.close()
             await log.streams.snapshots.close()
@@ -199,9 +207,10 @@ class System:
         self.tasks.append(task)
 
     def _listen(self) -> None:
-        for context, database in self.databases.items():
+        for database in set(self.databases.values()):
             if not database.is_sqlite:
-                self._start(listen(database, context, self.bells[context]), f"listen {context}")
+                bells = {c: self.bells[c] for c, of in self.databases.items() if of is database}
+                self._start(listen(database, bells), f"listen {', '.join(bells)}")
 
 
 def _tell_its_end(task: asyncio.Task[None]) -> None:
