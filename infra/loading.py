@@ -17,7 +17,7 @@ from infra.snapshots import Snapshots
 
 MAX_STREAMS = 500
 """Streams in one read."""
-MAX_FACTS = 20_000
+MAX_FACTS = 12_000
 """Facts in one read, shared out to its streams; a longer stream takes several."""
 FOLD_SLICE = 2_000
 """Facts that are folded before others have their turn: a few milliseconds."""

@@ -108,11 +108,15 @@ class Session:
             raise RuntimeError("a command commits once: use change_all for several streams")
         loaded = {id: self._seen[id].version for id in self._loaded}
         for change in changes:
-            await self._get(change.state, change.id)
+            entry = self._streams.newest(change.state, change.id)
+            if entry is None:
+                await self._get(change.state, change.id)
+            else:
+                self._seen[change.id] = entry
         await self._refresh_unexpected(changes[0])
         # From here to the submit nothing awaits, so nobody decides in between.
         entries = {c.id: self._newest(c) for c in changes}
-        if any(entry.version != loaded.get(id, entry.version) for id, entry in entries.items()):
+        if loaded and any(loaded.get(id, e.version) != e.version for id, e in entries.items()):
             raise Moved
         self._seen.update(entries)
         states = {id: entry.state for id, entry in entries.items()}
@@ -161,17 +165,16 @@ class Session:
 
     def _append(self, facts: dict[UUID, list[Event]], refusal: Refused | None) -> Append:
         # The changed streams come first: the receipt names the first one.
-        order = [*facts, *(id for id in self._seen if id not in facts)]
+        encode, seen = self._codec.encode, self._seen
+        writes = [
+            Write(id, seen[id].version, tuple([encode(fact) for fact in decided]))
+            for id, decided in facts.items()
+        ]
+        if len(seen) > len(writes):
+            writes += [Write(id, seen[id].version, ()) for id in seen if id not in facts]
         return Append(
             origin=self._origin,
-            writes=tuple(
-                Write(
-                    id,
-                    self._seen[id].version,
-                    tuple(self._codec.encode(fact) for fact in facts.get(id, ())),
-                )
-                for id in order
-            ),
+            writes=tuple(writes),
             refusal=refusal_of(refusal) if refusal else None,
         )
 

@@ -1,6 +1,7 @@
 """Snapshots and facts to fold, in a SQLite file."""
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
@@ -11,8 +12,9 @@ from infra.log.histories import OUTDATED, SHAPE_MARK, History, PlacedFact, Snaps
 T = TypeVar("T")
 
 NEWEST = """
-    SELECT version, data FROM {context}_snapshots WHERE stream = ? AND topic = ?
-     ORDER BY version DESC LIMIT 1
+    SELECT stream, topic, max(version), data
+      FROM json_each(?) AS named CROSS JOIN {context}_snapshots ON stream = named.value
+     GROUP BY stream, topic -- the other columns are of the row with the maximum
 """
 FACTS = """
     SELECT 0, version, topic, data FROM {context}_events WHERE stream = ? AND version > ?
@@ -69,18 +71,21 @@ class SQLiteHistories:
 
     async def read(self, wanted: Sequence[Wanted], limit: int) -> list[History]:
         """Return a history for each stream wanted, as of one moment; `limit` facts at most each."""
+        named = [(str(one.stream), one) for one in wanted]
+        shaped = json.dumps([stream for stream, one in named if one.shape])
 
         def work(connection: sqlite3.Connection) -> list[History]:
-            return [self._history(connection, one, limit) for one in wanted]
+            newest = connection.execute(self._newest, (shaped,))
+            kept = {(stream, shape): tuple(found) for stream, shape, *found in newest}
+            histories = []
+            for stream, one in named:
+                snapshot = kept.get((stream, one.shape))
+                after = snapshot[0] - 1 if snapshot else one.after
+                facts = connection.execute(self._facts, (stream, after, limit)).fetchall()
+                histories.append(History(snapshot, facts))
+            return histories
 
         return await self._reading(work)
-
-    def _history(self, connection: sqlite3.Connection, wanted: Wanted, limit: int) -> History:
-        stream, snapshot, after = str(wanted.stream), None, wanted.after
-        if wanted.shape is not None:
-            snapshot = connection.execute(self._newest, (stream, wanted.shape)).fetchone()
-            after = snapshot[0] - 1 if snapshot else after
-        return History(snapshot, connection.execute(self._facts, (stream, after, limit)).fetchall())
 
     async def behind(self, position: int, limit: int) -> list[PlacedFact]:
         """Return at most `limit` facts behind a position of the log, in order."""
