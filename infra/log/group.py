@@ -24,7 +24,7 @@ from infra.log.port import (
 MAX_TRIES = 3
 """Times a batch is sent when the store gives no answer. Receipts make sending again safe."""
 RETRY_S = 0.05
-"""Longest pause before the second try, in seconds; doubled for the next."""
+"""Pause before the second try, in seconds; doubled for the next."""
 
 log = structlog.get_logger("aorist.log")
 
@@ -155,7 +155,7 @@ class GroupCommit:
     async def _send(self, batch: list[Pending]) -> list[Outcome | None]:
         appends = [pending.append for pending in batch]
         async for attempt in stamina.retry_context(
-            on=Unavailable, attempts=MAX_TRIES, wait_initial=RETRY_S, timeout=None
+            on=Unavailable, attempts=MAX_TRIES, wait_initial=RETRY_S, wait_jitter=0, timeout=None
         ):
             with attempt:
                 return await self._store.append(appends)
