@@ -1,0 +1,182 @@
+"""A connection is cut at an append: what became of it is found out, never guessed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from infra.dispatch import Answer, Meta
+from infra.log.group import MAX_TRIES
+from infra.log.port import Accepted, Encoded, Repeated, Stale, Unavailable
+from infra.settings import Settings
+from infra.system import System
+from infra.wiring import open_system
+from tests.log.appends import A, B, C, append, fact
+from tests.log.held import held
+from tests.log.load import ANN, Told
+from tests.log.points import HELD_UP, IN_CALL
+from tests.log.proxy import Fate, Proxy, proxy
+from tests.log.verify import violations
+from tests.probe.features import FEATURES
+from tests.probe.job import PushJob, StartJob
+from tests.stores import Stores
+
+CUTS = [fate for fate in Fate if fate is not Fate.PASSED]
+
+
+class Cut:
+    """A system whose connections lead through a proxy, with one job started."""
+
+    def __init__(self, system: System, proxy: Proxy, direct: str) -> None:
+        self.system = system
+        self.store = system.logs["probe"].store
+        self.proxy = proxy
+        self.direct = direct
+        """The URL that leads to the server without the proxy."""
+        self.told: list[Told] = []
+
+    async def push(self, key: str) -> Answer:
+        """Push the job; the key is the note."""
+        answer = await self.system.dispatch(PushJob(job_id=A, note=key), ANN, Meta(key=key))
+        receipt = answer.receipt
+        self.told.append(Told(key, "accepted", receipt.position, receipt.stream, receipt.version))
+        return answer
+
+
+Test = Callable[[Cut], Awaitable[None]]
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Cut]:
+    async with proxy(settings.database_url) as (between, url):
+        through = settings.model_copy(update={"database_url": url})
+        system = await open_system(through, features=FEATURES)
+        try:
+            yield Cut(system, between, settings.database_url)
+        finally:
+            await system.close()
+
+
+@pytest.fixture
+def cut(all_stores: Stores) -> Callable[..., None]:
+    """Run a test with a system behind a proxy; then see that the log is sound."""
+
+    def run(test: Test, **changes: int) -> None:
+        settings = all_stores.settings("postgres").model_copy(update=changes)
+
+        async def body() -> None:
+            async with asyncio.timeout(30), opened(settings) as cut:
+                await cut.system.dispatch(StartJob(job_id=A, name="dig"), ANN)
+                await test(cut)
+                await cut.proxy.deliver()
+                assert cut.proxy.left == []
+                assert await violations(cut.store, cut.told) == []
+
+        asyncio.run(body())
+
+    return run
+
+
+@pytest.mark.parametrize("times", range(1, MAX_TRIES))
+@pytest.mark.parametrize("fate", CUTS)
+def test_a_cut_is_not_heard_of_when_a_later_try_gets_through(cut, fate: Fate, times: int) -> None:
+    async def body(cut: Cut) -> None:
+        cut.proxy.next(*[fate] * times)
+        answer = await cut.push("k")
+        assert (answer.receipt.version, answer.receipt.position, answer.replayed) == (2, 2, False)
+        await cut.proxy.deliver()
+        assert await cut.store.head() == 2
+
+    cut(body)
+
+
+@pytest.mark.parametrize("fate", CUTS)
+def test_when_no_try_gets_through_the_key_tells_later(cut, fate: Fate) -> None:
+    async def body(cut: Cut) -> None:
+        cut.proxy.next(*[fate] * MAX_TRIES)
+        with pytest.raises(Unavailable):
+            await cut.push("k")
+        answer = await cut.push("k")
+        assert (answer.receipt.version, answer.receipt.position) == (2, 2)
+        if fate is not Fate.RUNNING:  # whoever comes first writes it, this one or that
+            assert answer.replayed == (fate is Fate.UNANSWERED)
+        await cut.proxy.deliver()
+        assert (await cut.push("k")).replayed
+        assert await cut.store.head() == 2
+
+    cut(body)
+
+
+def test_a_statement_that_goes_on_running_is_waited_for_by_its_retry(cut) -> None:
+    async def body(cut: Cut) -> None:
+        async with held(cut.direct, HELD_UP[IN_CALL]) as lock:
+            cut.proxy.next(Fate.RUNNING)
+            push = asyncio.create_task(cut.push("k"))
+            await lock.waiting(2)
+            assert not push.done()
+            await lock.release()
+            assert (await push).receipt.version == 2
+        assert await cut.store.head() == 2
+
+    cut(body)
+
+
+def test_statements_that_go_on_running_after_the_last_try_have_one_effect(cut) -> None:
+    async def body(cut: Cut) -> None:
+        async with held(cut.direct, HELD_UP[IN_CALL]) as lock:
+            cut.proxy.next(*[Fate.RUNNING] * MAX_TRIES)
+            with pytest.raises(Unavailable):
+                await cut.push("k")
+            # Who asks while the outcome is open waits for it; who comes next is behind it.
+            again, other = asyncio.create_task(cut.push("k")), asyncio.create_task(cut.push("l"))
+            await lock.waiting(MAX_TRIES + 1)
+            await lock.release()
+            assert ((await again).receipt.version, (await again).replayed) == (2, True)
+            assert (await other).receipt.version == 3
+        assert await cut.store.head() == 3
+
+    cut(body)
+
+
+@pytest.mark.parametrize("fate", CUTS)
+@pytest.mark.parametrize("times", [1, MAX_TRIES])
+def test_commands_that_build_upon_a_cut_one_are_decided_on_what_is_true(
+    cut, fate: Fate, times: int
+) -> None:
+    """Batches of three, one behind the other: the first one's answer is lost for good or not."""
+
+    async def body(cut: Cut) -> None:
+        keys = [str(number) for number in range(12)]
+        cut.proxy.next(*[fate] * times)
+        found = await asyncio.gather(*map(cut.push, keys), return_exceptions=True)
+        lost = [one for one in found if not isinstance(one, Answer)]
+        assert [type(one) for one in lost] == [Unavailable] * (3 if times == MAX_TRIES else 0)
+        again = await asyncio.gather(*map(cut.push, keys))
+        for first, second in zip(found, again, strict=True):
+            assert not isinstance(first, Answer) or second == Answer(first.receipt, replayed=True)
+        assert sorted(answer.receipt.version for answer in again) == list(range(2, 14))
+
+    cut(body, append_batch=3)
+
+
+@pytest.mark.parametrize("fate", CUTS)
+def test_a_batch_of_which_a_part_was_written_before_is_answered_one_by_one(cut, fate: Fate) -> None:
+    async def body(cut: Cut) -> None:
+        group = cut.system.logs["probe"].group
+        note = Encoded("probe.note.kept", b"{}")
+        (first,) = await cut.store.append([append(B, 0, note, key="k")])
+        assert isinstance(first, Accepted)
+        cut.proxy.next(fate)
+        pending = [
+            group.submit(append(B, 1, fact(1), key="l")),
+            group.submit(append(C, 0, note, key="k")),
+            group.submit(append(B, 2, fact(2), key="m")),
+            group.submit(append(B, 1, fact(1), key="n")),
+        ]
+        outcomes = [await one.outcome() for one in pending]
+        assert outcomes[1:4:2] == [Repeated(first.stored), Stale(B)]
+        versions = [one.stored.version for one in outcomes if isinstance(one, Accepted)]
+        assert versions == [2, 3]
+
+    cut(body)
