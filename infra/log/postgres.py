@@ -210,6 +210,7 @@ class PostgresStore:
         return await self._with(work)
 
     async def _with(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        connection: Connection | None = None
         try:
             async with self._pool.connection() as connection:
                 return await work(connection)
@@ -217,6 +218,9 @@ class PostgresStore:
             refusal = Taken if isinstance(error, errors.UniqueViolation) else Rejected
             raise refusal(f"the store refused a value: {_first_line(error)}") from error
         except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError) as error:
+            if connection is not None and connection.closed:
+                # What ended it has ended its neighbours too: the next try is to meet none of them.
+                await self._pool.check()
             raise Unavailable(f"PostgreSQL does not answer: {_first_line(error)}") from error
         except psycopg.Error as error:
             raise LogError(f"PostgreSQL refused the statement: {_first_line(error)}") from error
