@@ -64,6 +64,9 @@ async def open_pool(database: Database, connections: int) -> Pool:
         min_size=1,
         max_size=connections,
         timeout=POOL_WAIT_S,
+        # After this whoever wants a connection has a new one tried at once. The pool's own pauses
+        # grow with the outage, and would go on for as long again after it.
+        reconnect_timeout=POOL_WAIT_S,
         kwargs={"autocommit": True},
         open=False,
     )

@@ -52,6 +52,7 @@ class Proxy:
         self._fates: deque[Fate] = deque()
         self._release = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_away = False
         self.late: set[asyncio.Task[None]] = set()
         """The passages with a statement that `deliver` brings to the server."""
 
@@ -73,8 +74,20 @@ class Proxy:
         self._release.set()
         await asyncio.gather(*self.late)
 
+    async def leave(self) -> None:
+        """Cut everybody off, and whoever comes, until `come_back`."""
+        self._is_away = True
+        await self.close()
+
+    def come_back(self) -> None:
+        """Let connections through again."""
+        self._is_away = False
+
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve a client."""
+        if self._is_away:
+            writer.close()
+            return
         task = asyncio.create_task(self._serve(End(reader, writer)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

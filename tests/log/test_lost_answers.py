@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from psycopg_pool.base import AttemptWithBackoff
 
 from infra.dispatch import Answer, Meta
 from infra.log.group import MAX_TRIES
@@ -178,5 +179,23 @@ def test_a_batch_of_which_a_part_was_written_before_is_answered_one_by_one(cut, 
         assert outcomes[1:4:2] == [Repeated(first.stored), Stale(B)]
         versions = [one.stored.version for one in outcomes if isinstance(one, Accepted)]
         assert versions == [2, 3]
+
+    cut(body)
+
+
+def test_commands_go_on_as_soon_as_a_server_that_was_long_away_is_back(
+    cut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The pool doubles its pauses between two tries to connect: this is one after a minute.
+    monkeypatch.setattr(AttemptWithBackoff, "INITIAL_DELAY", 60.0)
+    monkeypatch.setattr("infra.log.postgres.POOL_WAIT_S", 0.2)
+
+    async def body(cut: Cut) -> None:
+        await cut.proxy.leave()
+        for key in ("k", "l"):
+            with pytest.raises(Unavailable):
+                await cut.push(key)
+        cut.proxy.come_back()
+        assert (await cut.push("k")).receipt.version == 2
 
     cut(body)
