@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.dialects.sqlite.base import SQLiteIdentifierPreparer
@@ -81,7 +82,10 @@ class Database:
     @property
     def conninfo(self) -> str:
         """The libpq connection string, for psycopg itself."""
-        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        server = self.url.set(drivername="postgresql", query={})
+        # SQLAlchemy writes a space as a plus, which libpq takes for a plus.
+        options = urlencode(self.url.query, doseq=True, quote_via=quote)
+        return f"{server.render_as_string(hide_password=False)}?{options}"
 
     def __str__(self) -> str:
         """Return the URL without its password."""
