@@ -42,6 +42,14 @@ RECEIPT_FILTERS = {
     " (SELECT command_id FROM {context}.events WHERE stream = %(resource)s))",
 }
 REFUSED_VALUES = (errors.DataError, errors.IntegrityError, UnicodeError, OverflowError)
+AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    errors.ReadOnlySqlTransaction,  # a standby now; the next connection finds the primary
+    errors.TransactionTimeout,
+    PoolTimeout,
+    OSError,
+)
 # What the function takes, group by group; the names say which array is which.
 RECEIPT_ARRAYS = (
     "text[], text[], text[], uuid[], text[], uuid[], uuid[], text[], text[], text[], text[], "
@@ -220,7 +228,7 @@ class PostgresStore:
         except REFUSED_VALUES as error:
             refusal = Taken if isinstance(error, errors.UniqueViolation) else Rejected
             raise refusal(f"the store refused a value: {_first_line(error)}") from error
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError) as error:
+        except AWAY as error:
             if connection is not None and connection.closed:
                 # What ended it has ended its neighbours too: the next try is to meet none of them.
                 await self._pool.check()
