@@ -1,6 +1,6 @@
 # Short targets; `make` alone lists them. Needs make and Python 3.11 or newer, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run test check services services-stop migrate lock clean
+.PHONY: help run test check bench services services-stop migrate lock clean
 
 INSTALLED := .venv/.installed
 SERVICES := .venv/bin/python -m infra.services
@@ -19,6 +19,9 @@ check: $(INSTALLED) ## check format, lint, types and import contracts
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
+
+bench: services ## measure speed beside references (some of it: make bench ARGS="--only hot")
+	@set -a && . ./.services/env && unset AORIST_DATABASE_URL && .venv/bin/python -m tests.bench $(ARGS)
 
 services: $(INSTALLED) ## start PostgreSQL, in a container or from the system's packages
 	@$(SERVICES) start

@@ -24,8 +24,6 @@ MAX_DECISIONS = 20
 MAX_KEY = 255
 """Characters of an idempotency key."""
 
-log = structlog.get_logger("aorist.command")
-
 
 class KeyReused(Exception):
     """The idempotency key was used for another command; the first one's answer stands."""
@@ -102,6 +100,8 @@ class Dispatcher:
             if handling.context in logs
         }
         self._in_flight: set[tuple[str, str, str]] = set()
+        # Bound once: to look the configuration up for each line would cost as much as the line.
+        self._log = structlog.get_logger("aorist.command").bind()
 
     async def dispatch(
         self, command: object, by: Caller, meta: Meta = Meta(), turn: Turn | None = None
@@ -230,16 +230,16 @@ class Dispatcher:
     ) -> None:
         self._observe(origin.command, result, seconds)
         receipt = answer.receipt if answer else None
-        log.info(
+        self._log.info(
             "command",
             command=origin.command,
             result=result,
             context=context,
             position=receipt.position if receipt else None,
-            stream=str(receipt.stream) if receipt else None,
+            stream=receipt.stream if receipt else None,
             version=receipt.version if receipt else None,
             actor=origin.actor,
-            correlation_id=str(origin.correlation_id),
+            correlation_id=origin.correlation_id,
             ms=round(seconds * 1000, 2),
         )
 

@@ -8,8 +8,11 @@ lines below the first are where pydantic and databases repeat values.
 import logging
 import sys
 import traceback
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, Processor
 
@@ -24,17 +27,13 @@ def configure(settings: Settings) -> None:
     terminal = settings.log_format == "console" or (
         settings.log_format == "auto" and sys.stderr.isatty()
     )
-    renderer: Processor = (
-        structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    renderers: tuple[Processor, ...] = (
+        (_spell_ids, structlog.dev.ConsoleRenderer())
+        if terminal
+        else (structlog.processors.JSONRenderer(serializer=_json),)
     )
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _tell_error,
-            renderer,
-        ],
+        processors=[structlog.processors.add_log_level, _stamp, _tell_error, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.log_level.upper()]
         ),
@@ -65,6 +64,23 @@ class _Passed(logging.Handler):
         structlog.get_logger().log(
             record.levelno, message, library=record.name, exc_info=record.exc_info
         )
+
+
+def _stamp(_logger: Any, _method: str, line: EventDict) -> EventDict:
+    line["timestamp"] = f"{datetime.now(UTC).replace(tzinfo=None).isoformat()}Z"
+    return line
+
+
+def _spell_ids(_logger: Any, _method: str, line: EventDict) -> EventDict:
+    for name, value in line.items():
+        if isinstance(value, UUID):
+            line[name] = str(value)
+    return line
+
+
+def _json(line: EventDict, **_: Any) -> str:
+    # A line a command is a fifth of what a command costs; the standard encoder makes it a third.
+    return msgspec.json.encode(line, enc_hook=repr).decode()
 
 
 def _tell_error(_logger: Any, _method: str, line: EventDict) -> EventDict:

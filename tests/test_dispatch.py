@@ -150,7 +150,7 @@ def test_each_command_is_one_line_in_the_log_without_its_values(probe) -> None:
     assert [line["event"] for line in lines] == ["command"] * 3
     for line in lines:
         assert (line["actor"], line["context"]) == (ann.actor, "probe")
-        assert line["correlation_id"] == str(correlation)
+        assert line["correlation_id"] == correlation
         assert line["ms"] > 0
     assert [line["result"] for line in lines] == ["accepted", "odd_name", "accepted"]
     assert [line["position"] for line in lines] == [1, None, 2]

@@ -5,6 +5,7 @@ currency would meet there and wait for each other, in whichever process they are
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 from domain import Event, Refused, State
@@ -14,6 +15,9 @@ EXTERNALS = UUID("4b1d3f0e-9d0a-4f83-8a58-0f5be7a2c6d4")
 """Namespace of the external accounts' stream ids."""
 MAX_OUTSIDE = 10**18
 """How far from zero a part may go, in minor units; a 64-bit column holds it."""
+
+MAX_IDS = 50_000
+"""Parts whose ids are remembered; each is a digest, which costs as much as a decision."""
 
 
 class MoneyEntered(Event, frozen=True):
@@ -102,6 +106,7 @@ class External(State, frozen=True):
         return self
 
 
+@lru_cache(MAX_IDS)
 def external_id(name: str, currency: str, account_id: UUID) -> UUID:
     """Return the stream of the part of external account `name` that faces `account_id`."""
     return uuid5(EXTERNALS, f"{name}:{currency}:{account_id}")

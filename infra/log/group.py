@@ -35,36 +35,45 @@ Observe = Callable[[int, float], None]
 class Pending:
     """An append on its way. Those it was decided upon (`after`) must succeed before it can."""
 
-    __slots__ = ("after", "append", "future")
+    __slots__ = ("_outcome", "_waiters", "after", "append")
 
     def __init__(self, append: Append, after: Iterable["Pending"]) -> None:
         self.append = append
         # One that is written needs no watching; one that is lost makes this one lost too.
-        self.after = tuple(p for p in after if not p.future.done() or p.lost)
-        self.future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.after = tuple([p for p in after if not p.done or p.lost])
+        self._outcome: Outcome | LogError | None = None
+        self._waiters: list[asyncio.Future[None]] = []
 
     async def outcome(self) -> Outcome:
         """Wait for the outcome. A caller who gives up does not stop the append."""
-        return await asyncio.shield(self.future)
+        if self._outcome is None:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+        if isinstance(self._outcome, LogError):
+            raise self._outcome
+        assert self._outcome is not None  # noqa: S101 - whoever wakes a waiter has set it
+        return self._outcome
+
+    @property
+    def done(self) -> bool:
+        """Whether it is decided."""
+        return self._outcome is not None
 
     @property
     def lost(self) -> bool:
         """Whether it is decided and nothing of it was written."""
-        future = self.future
-        if not future.done():
-            return False
-        return bool(future.exception()) or not isinstance(future.result(), Accepted)
+        return self._outcome is not None and not isinstance(self._outcome, Accepted)
 
     def settle(self, outcome: Outcome | LogError) -> None:
         """Tell whoever waits. The chain behind is let go, so that it can be freed."""
         self.after = ()
-        if self.future.done():
+        if self._outcome is not None:
             return
-        if isinstance(outcome, Exception):
-            self.future.set_exception(outcome)
-            self.future.exception()  # a caller who has gone away has not forgotten it
-        else:
-            self.future.set_result(outcome)
+        self._outcome = outcome
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 class GroupCommit:
@@ -144,7 +153,7 @@ class GroupCommit:
         """Return those that are undecided; decided upon something lost, they are stale."""
         todo = []
         for pending in batch:
-            if pending.future.done():
+            if pending.done:
                 continue
             if any(before.lost for before in pending.after):
                 pending.settle(Stale(None))

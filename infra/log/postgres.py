@@ -11,6 +11,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from infra.database import POOL_WAIT_S, Database
 from infra.log import rows
+from infra.log.arrays import PARAMETERS, Packed, PackedDumper, packed
 from infra.log.batch import Batch
 from infra.log.port import (
     Append,
@@ -50,19 +51,6 @@ AWAY = (
     PoolTimeout,
     OSError,
 )
-# What the function takes, group by group; the names say which array is which.
-RECEIPT_ARRAYS = (
-    "text[], text[], text[], uuid[], text[], uuid[], uuid[], text[], text[], text[], text[], "
-    "uuid[], bigint[], bigint[], integer[], text[], text[], text[]"
-)
-CHECK_ARRAYS = "uuid[], bigint[]"
-READER_ARRAYS = "integer[], text[], bigint[]"
-FACT_ARRAYS = "integer[], uuid[], bigint[], text[], text[], bytea[]"
-APPEND = ", ".join(
-    f"%b::{kind}"
-    for group in (RECEIPT_ARRAYS, CHECK_ARRAYS, READER_ARRAYS, FACT_ARRAYS)
-    for kind in group.split(", ")
-)
 
 
 async def open_pool(database: Database, connections: int) -> Pool:
@@ -76,10 +64,15 @@ async def open_pool(database: Database, connections: int) -> Pool:
         # grow with the outage, and would go on for as long again after it.
         reconnect_timeout=POOL_WAIT_S,
         kwargs={"autocommit": True},
+        configure=_know_packed,
         open=False,
     )
     await pool.open()
     return pool
+
+
+async def _know_packed(connection: Connection) -> None:
+    connection.adapters.register_dumper(Packed, PackedDumper)
 
 
 class PostgresStore:
@@ -88,7 +81,7 @@ class PostgresStore:
     def __init__(self, pool: Pool, context: str) -> None:
         self.context = context
         self._pool = pool
-        self._call = f"SELECT * FROM {context}.append({APPEND})"
+        self._call = f"SELECT * FROM {context}.append({PARAMETERS})"
 
     async def append(self, batch: Sequence[Append]) -> list[Outcome | None]:
         """Write the whole batch in one statement, or nothing."""
@@ -97,7 +90,7 @@ class PostgresStore:
     async def _append(self, connection: Connection, batch: Batch) -> list[Outcome | None]:
         if batch.stale:
             return batch.failed(batch.stale, {})
-        cursor = await connection.execute(self._call, _arrays(batch), prepare=True)
+        cursor = await connection.execute(self._call, packed(batch), prepare=True)
         found = await cursor.fetchall()
         if found[0][0] == "accepted":
             return batch.accepted(self.context, found[0][1], found[0][2].astimezone(UTC))
@@ -235,43 +228,6 @@ class PostgresStore:
             raise Unavailable(f"PostgreSQL does not answer: {_first_line(error)}") from error
         except psycopg.Error as error:
             raise LogError(f"PostgreSQL refused the statement: {_first_line(error)}") from error
-
-
-def _arrays(batch: Batch) -> list[list[Any]]:
-    origins = [append.origin for append in batch.appends]
-    firsts = [append.writes[0] if append.writes else None for append in batch.appends]
-    refusals = [append.refusal for append in batch.appends]
-    return [
-        [o.actor for o in origins],
-        [o.command for o in origins],
-        [o.key for o in origins],
-        [o.command_id for o in origins],
-        [o.fingerprint for o in origins],
-        [o.correlation_id for o in origins],
-        [o.causation_id for o in origins],
-        [o.traceparent for o in origins],
-        [o.address for o in origins],
-        [o.agent for o in origins],
-        [o.reason for o in origins],
-        [w.stream if w else None for w in firsts],
-        [w.last if w else 0 for w in firsts],
-        batch.last,
-        [sum(len(w.facts) for w in append.writes) for append in batch.appends],
-        [r.code if r else None for r in refusals],
-        [r.detail if r else None for r in refusals],
-        [r.type if r else None for r in refusals],
-        [check.stream for check in batch.checks],
-        [check.expected for check in batch.checks],
-        [number + 1 for number, _ in batch.tracked],
-        [tracked.reader for _, tracked in batch.tracked],
-        [tracked.position for _, tracked in batch.tracked],
-        [row.append + 1 for row in batch.facts],
-        [row.stream for row in batch.facts],
-        [row.version for row in batch.facts],
-        [row.fact.topic for row in batch.facts],
-        [row.fact.data.decode() if row.fact.is_json else None for row in batch.facts],
-        [None if row.fact.is_json else row.fact.data for row in batch.facts],
-    ]
 
 
 def _top(upto: int | None) -> int:

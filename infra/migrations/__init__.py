@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from alembic import command
+from alembic import command, op
+from alembic import context as alembic
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -34,6 +35,17 @@ def version_options(context: str, *, sqlite: bool) -> dict[str, Any]:
     if sqlite:
         return {"version_table": f"{context}_alembic_version"}
     return {"version_table": "alembic_version", "version_table_schema": context}
+
+
+def run_script(name: str) -> None:
+    """Run a revision's SQL, written for the kind of store at hand, for the context."""
+    connection = op.get_bind()
+    file = Path(__file__).parent / "versions" / f"{name}.{connection.dialect.name}.sql"
+    script = file.read_text(encoding="utf-8")
+    for statement in script.replace("{context}", alembic.config.attributes["context"]).split(
+        "\n---\n"
+    ):
+        connection.exec_driver_sql(statement)
 
 
 async def migrate(database: Database, context: str) -> None:
