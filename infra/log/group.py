@@ -98,6 +98,7 @@ class GroupCommit:
         self._waiting.append(pending)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain(), name=f"{self._store.context}-log")
+            self._task.add_done_callback(self._ended)
         return pending
 
     async def close(self) -> None:
@@ -117,9 +118,14 @@ class GroupCommit:
                 log.exception("append broken off", context=self._store.context)
                 self._break_off(batch, error)
             except BaseException as error:
-                self._break_off((*batch, *self._waiting), error)
-                self._waiting.clear()
+                self._break_off(batch, error)
                 raise
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Tell those who wait still: the task was cancelled, maybe before it could begin."""
+        if task is self._task:
+            self._break_off(self._waiting, asyncio.CancelledError())
+            self._waiting.clear()
 
     @staticmethod
     def _break_off(batch: Iterable[Pending], error: BaseException) -> None:

@@ -216,10 +216,14 @@ def test_a_fault_in_an_observer_hangs_nobody(probe) -> None:
     probe.run(body())
 
 
-def test_nobody_hangs_when_the_writing_task_is_cancelled(group) -> None:
+@pytest.mark.parametrize("turns", [0, 1, 3])
+def test_nobody_hangs_when_the_writing_task_is_cancelled(group, turns: int) -> None:
+    """After so many turns of the loop: before it has begun, or at its first batch."""
+
     async def body(commit: GroupCommit, store: Unsteady) -> None:
         pending = [commit.submit(append(A, n, fact())) for n in range(5)]
-        await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
         task = commit._task
         assert task is not None
         task.cancel()
