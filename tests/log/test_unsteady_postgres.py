@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from commands import Caller
+from infra.database import SILENCE
 from infra.dispatch import Answer, Meta
 from infra.log.group import MAX_TRIES
 from infra.log.port import Unavailable
@@ -94,6 +95,25 @@ def test_connections_that_died_unnoticed_fail_no_command(probe) -> None:
         assert (await system.dispatch(PushJob(job_id=A), ann)).receipt.version == 2
 
     probe.run(body())
+
+
+def test_a_server_that_falls_silent_is_given_up(probe) -> None:
+    """Its machine has lost its power, so nothing will ever say that the connection is cut."""
+    database = next(iter(probe.system.databases.values()))
+    asked: list[dict[str, str]] = []
+
+    async def body() -> None:
+        (pool,) = probe.system.pools.values()
+        async with pool.connection() as connection:
+            asked.append(connection.info.get_parameters())
+        async with database.read() as engine:
+            raw = await engine.get_raw_connection()
+            assert raw.driver_connection is not None
+            asked.append(raw.driver_connection.info.get_parameters())
+
+    probe.run(body())
+    for parameters in asked:
+        assert {name: int(parameters[name]) for name in SILENCE} == SILENCE
 
 
 def test_an_answer_that_never_came_is_given_by_the_key(probe) -> None:
