@@ -17,7 +17,6 @@ from tests.log.appends import A, B, append, fact
 from tests.log.held import held
 from tests.log.points import HELD_UP, IN_CALL
 from tests.probe.features import FEATURES
-from tests.stores import Stores
 
 UNWILLING = """
     CREATE SEQUENCE probe.tries;
@@ -62,9 +61,7 @@ STAYING = {
 """What stays: to try again is no use."""
 
 
-@pytest.fixture
-def settings(all_stores: Stores) -> Settings:
-    return all_stores.settings("postgres")
+pytestmark = pytest.mark.parametrize("store", ["postgres"])
 
 
 @asynccontextmanager
