@@ -46,7 +46,7 @@ REFUSED_VALUES = (errors.DataError, errors.IntegrityError, UnicodeError, Overflo
 AWAY = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
-    errors.ReadOnlySqlTransaction,  # a standby now; the next connection finds the primary
+    errors.ReadOnlySqlTransaction,
     errors.TransactionTimeout,
     PoolTimeout,
     OSError,
@@ -217,7 +217,11 @@ class PostgresStore:
         connection: Connection | None = None
         try:
             async with self._pool.connection() as connection:
-                return await work(connection)
+                try:
+                    return await work(connection)
+                except errors.ReadOnlySqlTransaction:
+                    await connection.close()  # to a standby; a new one may find the primary
+                    raise
         except REFUSED_VALUES as error:
             refusal = Taken if isinstance(error, errors.UniqueViolation) else Rejected
             raise refusal(f"the store refused a value: {_first_line(error)}") from error

@@ -177,21 +177,28 @@ def test_another_isolation_level_costs_tries_and_changes_nothing(settings: Setti
 
 
 def test_a_server_that_has_become_read_only_is_unavailable(settings: Settings) -> None:
-    """As after a failover: connections lead to what is a standby now."""
+    """As after a failover: connections lead to what is a standby now, and later do no longer."""
+    few = settings.model_copy(update={"database_connections": MAX_TRIES - 1})
     name = settings.database_url.rpartition("/")[2]
-    alter = f"ALTER DATABASE {name} %s default_transaction_read_only%s;"
-    alter += " SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
-    alter += " current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
 
     async def body() -> None:
-        connection = await psycopg.AsyncConnection.connect(settings.database_url, autocommit=True)
-        async with opened(settings) as system, connection:
-            await connection.execute((alter % ("SET", " = on")).encode())
+        server = await psycopg.AsyncConnection.connect(settings.database_url, autocommit=True)
+        async with opened(few) as system, server:
+            store = system.logs["probe"].store
+            await server.execute(
+                f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode()
+            )
             try:
+                cut = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {others}"
+                await server.execute(cut.encode())
                 with pytest.raises(Unavailable, match="read-only"):
                     await send(system)
             finally:
-                await connection.execute((alter % ("RESET", "")).encode())
-            assert (await send(system)).position == 1
+                await server.execute(
+                    f"ALTER DATABASE {name} RESET default_transaction_read_only".encode()
+                )
+            assert await store.head() == 0
+            assert (await send(system)).position == 1, "on a connection that is new"
 
     asyncio.run(body())
