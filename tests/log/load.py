@@ -3,9 +3,9 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from commands import Caller
 from domain import Refused
@@ -64,25 +64,35 @@ def jobs(streams: int) -> list[UUID]:
 
 
 def errands(load: Load) -> list[list[Errand]]:
-    """Return what each writer sends, in order: the same for the same load."""
+    """Return what each writer sends, in order: the same for the same load.
+
+    Most of it is for the shared jobs, some for a job of the writer's own, of which it knows the
+    version: it expects that one, or another one, which has no effect.
+    """
     dice = random.Random(load.seed)
     shared = jobs(load.streams)
 
-    def errand(key: str) -> Errand:
-        kind = dice.random()
-        if kind < 0.1:
-            return Errand(key, PushJob(job_id=NEVER_STARTED, note=key), None)  # refused
-        if kind < 0.2:
-            one, other = dice.sample(shared, 2)
-            return Errand(key, PushBoth(job_id=one, other_id=other), None)
-        # Few versions are the right one at the right time.
-        expected = dice.randint(1, 20) if kind < 0.35 else None
-        return Errand(key, PushJob(job_id=dice.choice(shared), note=key), expected)
+    def of_writer(name: str) -> Iterator[Errand]:
+        own, version = uuid5(NEVER_STARTED, name), 1
+        yield Errand(f"{name}-0", StartJob(job_id=own, name="dig"), None)
+        for number in range(1, load.each):
+            key = f"{name}-{number}"
+            kind = dice.random()
+            if kind < 0.1:
+                yield Errand(key, PushJob(job_id=NEVER_STARTED, note=key), None)  # refused
+            elif kind < 0.2:
+                one, other = dice.sample(shared, 2)
+                yield Errand(key, PushBoth(job_id=one, other_id=other), None)
+            elif kind < 0.3:
+                yield Errand(key, PushJob(job_id=own, note=key), version - 1)  # conflicted
+            elif kind < 0.4:
+                yield Errand(key, PushJob(job_id=own, note=key), version)
+                version += 1
+            else:
+                expected = 1 if kind < 0.5 else None  # which is right for one of many at most
+                yield Errand(key, PushJob(job_id=dice.choice(shared), note=key), expected)
 
-    return [
-        [errand(f"{load.name}-{writer}-{number}") for number in range(load.each)]
-        for writer in range(load.writers)
-    ]
+    return [list(of_writer(f"{load.name}-{writer}")) for writer in range(load.writers)]
 
 
 async def start_jobs(system: System, streams: int) -> None:

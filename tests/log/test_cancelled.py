@@ -7,11 +7,12 @@ from tests.log.appends import store_of
 from tests.log.killing import contradictions
 from tests.log.load import Errand, Load, Told, errands, send, start_jobs
 from tests.log.verify import violations
+from tests.probe.job import StartJob
 from tests.scenario import Scenario
 
 STREAMS = 4
 CALLERS, COMMANDS = 10, 40
-MAX_TURNS = 40
+MAX_TURNS = 200
 """Turns of the loop after which a caller is gone at the latest: more than a command takes."""
 
 
@@ -33,8 +34,9 @@ def test_callers_who_go_away_leave_no_doubt(probe: Scenario) -> None:
                 told.append(await task)
             except asyncio.CancelledError:
                 gone += 1
-            # Some ask again while their first try may still be on its way.
-            if dice.random() < 0.5:
+            # Some ask again while their first try may still be on its way; who builds upon it must.
+            knows = errand.expected is not None or isinstance(errand.command, StartJob)
+            if knows or dice.random() < 0.5:
                 told.append(await send(probe.system, errand))
 
     async def body() -> None:
