@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from psycopg_pool.base import AttemptWithBackoff
@@ -10,6 +10,7 @@ from psycopg_pool.base import AttemptWithBackoff
 from infra.dispatch import Answer, Meta
 from infra.log.group import MAX_TRIES
 from infra.log.port import Accepted, Encoded, Repeated, Stale, Unavailable
+from infra.readers import Overtaken
 from infra.settings import Settings
 from infra.system import System
 from infra.wiring import open_system
@@ -21,7 +22,9 @@ from tests.log.proxy import Fate, Proxy, proxy
 from tests.log.verify import violations
 from tests.probe.features import FEATURES
 from tests.probe.job import PushJob, StartJob
+from tests.probe.rows import all_jobs
 from tests.stores import Stores
+from tests.test_readers import reader_of
 
 CUTS = [fate for fate in Fate if fate is not Fate.PASSED]
 
@@ -197,5 +200,27 @@ def test_commands_go_on_as_soon_as_a_server_that_was_long_away_is_back(
                 await cut.push(key)
         cut.proxy.come_back()
         assert (await cut.push("k")).receipt.version == 2
+
+    cut(body)
+
+
+@pytest.mark.parametrize("fate", [Fate.UNSENT, Fate.UNANSWERED, Fate.RUNNING])
+def test_a_reader_whose_commit_is_not_answered_has_one_output(cut, fate: Fate) -> None:
+    async def body(cut: Cut) -> None:
+        reader = reader_of(cut.system)
+        for key in ("k", "l"):
+            await cut.push(key)
+        await reader.resume()
+        cut.proxy.next(fate, text="COMMIT")
+        with pytest.raises(Unavailable):
+            await reader.step()
+        await cut.push("m")
+        # By itself, when the commit was carried out.
+        with pytest.raises(Overtaken) if fate is Fate.UNANSWERED else suppress(Overtaken):
+            await reader.step()
+        while await reader.step():
+            pass
+        (row,) = await cut.system.queries.all(all_jobs(), 2)
+        assert (row["pushes"], reader.position) == (3, 4)
 
     cut(body)
