@@ -115,16 +115,14 @@ class Proxy:
     async def _pass_on(self, client: End, server: End) -> tuple[Fate, bytes]:
         """Pass messages on, up to a statement that does not get through; return that."""
         server.writer.write(await _start(client))
-        prepared: set[bytes] = set()
+        statements: dict[bytes, bytes] = {}
         while True:
             kind, message = await client.message()
             name, _, rest = message[5:].partition(b"\0")
-            if kind == PARSE and self._text in rest:
-                prepared.add(name)
-            mine = (kind == BIND and rest.partition(b"\0")[0] in prepared) or (
-                kind == QUERY and self._text in message
-            )
-            if mine and self._fates:
+            if kind == PARSE:
+                statements[name] = rest
+            run = {QUERY: message, BIND: statements.get(rest.partition(b"\0")[0], b"")}
+            if self._fates and self._text in run.get(kind, b""):
                 while kind not in (SYNC, QUERY):
                     kind, more = await client.message()
                     message += more

@@ -211,7 +211,7 @@ def test_a_reader_whose_commit_is_not_answered_has_one_output(cut, fate: Fate) -
         for key in ("k", "l"):
             await cut.push(key)
         await reader.resume()
-        cut.proxy.next(fate, text="COMMIT")
+        cut.proxy.next(fate, text="COMMIT\0")  # all of it
         with pytest.raises(Unavailable):
             await reader.step()
         await cut.push("m")
