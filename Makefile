@@ -14,6 +14,9 @@ run: $(INSTALLED) ## start the whole system in one process on a SQLite file
 test: check services ## run every check and every test, PostgreSQL included
 	@set -a && . ./.services/env && unset AORIST_DATABASE_URL && .venv/bin/python -m pytest --numprocesses auto
 
+soak: $(INSTALLED) ## kill writers, readers and PostgreSQL hundreds of times, and check the logs
+	@.venv/bin/python -m tests.soak --kills 300
+
 check: $(INSTALLED) ## check format, lint, types and import contracts
 	@.venv/bin/ruff format --check --quiet . || (echo "format: run .venv/bin/ruff format ." && false)
 	@.venv/bin/ruff check --quiet .

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,10 +42,12 @@ class Checkout:
         return dict(line.split("=", 1) for line in lines)[name]
 
 
+NO_PROGRAMS = "make services uses containers here: no PostgreSQL is installed"
+
+
+@contextmanager
 def bare_checkout(folder: Path) -> Iterator[Checkout]:
-    """Yield a checkout whose PostgreSQL runs without a container; remove all of it at the end."""
-    if not postgres.programs():
-        pytest.skip("make services uses containers here: no PostgreSQL is installed")
+    """Yield a checkout whose services run without containers; remove all of it at the end."""
     checkout = Checkout(folder, docker="exit 1")
     try:
         yield checkout
@@ -53,3 +56,11 @@ def bare_checkout(folder: Path) -> Iterator[Checkout]:
         home = (folder / ".services/postgres").resolve()
         if home.is_relative_to(ROOT_FOLDER):
             shutil.rmtree(home.parent)
+
+
+def bare_checkout_or_skip(folder: Path) -> Iterator[Checkout]:
+    """A fixture: a bare checkout, on a machine where PostgreSQL runs without containers."""
+    if not postgres.programs():
+        pytest.skip(NO_PROGRAMS)
+    with bare_checkout(folder) as checkout:
+        yield checkout

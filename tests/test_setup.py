@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from infra.services import postgres
-from tests.checkout import Checkout, bare_checkout
+from tests.checkout import Checkout, bare_checkout_or_skip
 from tests.source import ROOT
 
 LOCK = (ROOT / "requirements.lock").read_text()
@@ -38,7 +38,7 @@ def test_the_lock_names_no_registry_and_hashes_everything() -> None:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Iterator[Checkout]:
-    yield from bare_checkout(tmp_path)
+    yield from bare_checkout_or_skip(tmp_path)
 
 
 def test_the_server_is_found_running_and_keeps_its_data_when_it_was_stopped(bare: Checkout) -> None:

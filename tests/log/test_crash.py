@@ -8,7 +8,7 @@ import pytest
 
 from infra.settings import Settings
 from infra.wiring import open_system
-from tests.checkout import bare_checkout
+from tests.checkout import bare_checkout_or_skip
 from tests.log.load import Load, start_jobs
 from tests.log.outage import Writers, outage
 from tests.log.server import MANNERS, Server
@@ -24,7 +24,7 @@ POOL_WAIT_S = 0.2
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    for checkout in bare_checkout(tmp_path):
+    for checkout in bare_checkout_or_skip(tmp_path):
         yield Server(checkout)
 
 
