@@ -1,6 +1,6 @@
 # Short targets; `make` alone lists them. Needs make and Python 3.11 or newer, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench services services-stop migrate lock clean
+.PHONY: help run test soak check bench services services-stop migrate lock clean
 
 INSTALLED := .venv/.installed
 SERVICES := .venv/bin/python -m infra.services

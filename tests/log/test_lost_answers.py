@@ -21,7 +21,7 @@ from tests.log.points import HELD_UP, IN_CALL
 from tests.log.proxy import Fate, Proxy, proxy
 from tests.log.verify import violations
 from tests.probe.features import FEATURES
-from tests.probe.job import PushJob, StartJob
+from tests.probe.job import EndJob, PushJob, StartJob
 from tests.probe.rows import all_jobs
 from tests.stores import Stores
 from tests.test_readers import reader_of
@@ -32,12 +32,12 @@ CUTS = [fate for fate in Fate if fate is not Fate.PASSED]
 class Cut:
     """A system whose connections lead through a proxy, with one job started."""
 
-    def __init__(self, system: System, proxy: Proxy, direct: str) -> None:
+    def __init__(self, system: System, proxy: Proxy, settings: Settings) -> None:
         self.system = system
         self.store = system.logs["probe"].store
         self.proxy = proxy
-        self.direct = direct
-        """The URL that leads to the server without the proxy."""
+        self.settings = settings
+        """These lead to the server without the proxy."""
         self.told: list[Told] = []
 
     async def push(self, key: str) -> Answer:
@@ -57,7 +57,7 @@ async def opened(settings: Settings) -> AsyncIterator[Cut]:
         through = settings.model_copy(update={"database_url": url})
         system = await open_system(through, features=FEATURES)
         try:
-            yield Cut(system, between, settings.database_url)
+            yield Cut(system, between, settings)
         finally:
             await system.close()
 
@@ -114,7 +114,7 @@ def test_when_no_try_gets_through_the_key_tells_later(cut, fate: Fate) -> None:
 
 def test_a_statement_that_goes_on_running_is_waited_for_by_its_retry(cut) -> None:
     async def body(cut: Cut) -> None:
-        async with held(cut.direct, HELD_UP[IN_CALL]) as lock:
+        async with held(cut.settings.database_url, HELD_UP[IN_CALL]) as lock:
             cut.proxy.next(Fate.RUNNING)
             push = asyncio.create_task(cut.push("k"))
             await lock.waiting(2)
@@ -128,7 +128,7 @@ def test_a_statement_that_goes_on_running_is_waited_for_by_its_retry(cut) -> Non
 
 def test_statements_that_go_on_running_after_the_last_try_have_one_effect(cut) -> None:
     async def body(cut: Cut) -> None:
-        async with held(cut.direct, HELD_UP[IN_CALL]) as lock:
+        async with held(cut.settings.database_url, HELD_UP[IN_CALL]) as lock:
             cut.proxy.next(*[Fate.RUNNING] * MAX_TRIES)
             with pytest.raises(Unavailable):
                 await cut.push("k")
@@ -162,6 +162,22 @@ def test_commands_that_build_upon_a_cut_one_are_decided_on_what_is_true(
         assert sorted(answer.receipt.version for answer in again) == list(range(2, 14))
 
     cut(body, append_batch=3)
+
+
+def test_nothing_is_refused_for_what_was_lost(cut) -> None:
+    """The version is what it would be, had the lost command been carried out: another one's is."""
+
+    async def body(cut: Cut) -> None:
+        async with opened(cut.settings) as other:
+            await other.push("k")
+        cut.proxy.next(*[Fate.UNSENT] * MAX_TRIES)
+        end = cut.system.dispatch(EndJob(job_id=A, reason="lost"), ANN, Meta(key="end"))
+        ended, pushed = await asyncio.gather(end, cut.push("l"), return_exceptions=True)
+        assert isinstance(ended, Unavailable)
+        assert isinstance(pushed, Answer), "the job has not ended"
+        assert pushed.receipt.version == 3
+
+    cut(body, append_batch=1)
 
 
 @pytest.mark.parametrize("fate", CUTS)
