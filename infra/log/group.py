@@ -136,7 +136,7 @@ class GroupCommit:
         todo = batch
         while todo := self._possible(todo):
             try:
-                outcomes = await self._send(todo)
+                outcomes, was_unsure = await self._send(todo)
             except Rejected as error:
                 if len(todo) == 1:
                     todo[0].settle(error)
@@ -151,8 +151,10 @@ class GroupCommit:
                     pending.settle(error)
                 return
             for pending, outcome in zip(todo, outcomes, strict=True):
+                if was_unsure and isinstance(outcome, Repeated):
+                    outcome = _ours(pending.append, outcome)
                 if outcome is not None:
-                    pending.settle(_ours(pending.append, outcome))
+                    pending.settle(outcome)
 
     @staticmethod
     def _possible(batch: list[Pending]) -> list[Pending]:
@@ -167,18 +169,30 @@ class GroupCommit:
                 todo.append(pending)
         return todo
 
-    async def _send(self, batch: list[Pending]) -> list[Outcome | None]:
+    async def _send(self, batch: list[Pending]) -> tuple[list[Outcome | None], bool]:
+        """Return the outcomes, and whether an earlier try had no answer and may be in the log."""
         appends = [pending.append for pending in batch]
         async for attempt in stamina.retry_context(
             on=Unavailable, attempts=MAX_TRIES, wait_initial=RETRY_S, wait_jitter=0, timeout=None
         ):
             with attempt:
-                return await self._store.append(appends)
+                return await self._store.append(appends), attempt.num > 1
         raise AssertionError("unreachable")
 
 
-def _ours(append: Append, outcome: Outcome) -> Outcome:
-    """A key that this very command has used means that an earlier try of it was written."""
-    if isinstance(outcome, Repeated) and outcome.stored.command_id == append.origin.command_id:
-        return Accepted(outcome.stored)
-    return outcome
+def _ours(append: Append, repeated: Repeated) -> Outcome:
+    """Tell the try before, whose answer was lost, from an earlier command with this one's id.
+
+    A process sends the very same command again when it was killed in between. That one may have
+    been decided on another state; then its answer stands, and this decision is void.
+    """
+    stored = repeated.stored
+    first = append.writes[0] if append.writes else None
+    ours = (
+        stored.command_id == append.origin.command_id
+        and stored.refusal == append.refusal
+        and stored.stream == (first.stream if first else None)
+        and stored.version == (first.last if first else 0)
+        and stored.facts == sum(len(write.facts) for write in append.writes)
+    )
+    return Accepted(stored) if ours else repeated
