@@ -15,6 +15,7 @@ from tests.log.server import MANNERS, Server
 from tests.log.verify import violations
 from tests.probe.features import FEATURES
 from tests.probe.rows import all_jobs
+from tests.scenario import until
 
 STREAMS = 12
 LOAD = Load("w", writers=12, each=10_000, streams=STREAMS, seed=1)
@@ -44,6 +45,8 @@ def test_a_crash_of_postgresql_loses_nothing_and_ends_nothing(
             for manner in MANNERS:
                 await outage(server, manner, writers)
             writers.stopped = True
+        # Readers try again ever more slowly: the pause after the last failure may be a long one.
+        await until(lambda: not any(reader.failure for reader in system.readers))
         await system.catch_up()
         assert await violations(system.logs["probe"].store, writers.told) == []
         rows = await system.queries.all(all_jobs(), 1_000)
