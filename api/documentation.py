@@ -6,8 +6,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from api.ports import BASE
 from api.problems import Problem
-from api.routes import BASE
 
 REFERENCE = "#/components/schemas/"
 EXAMPLES: dict[str, Any] = {

@@ -5,13 +5,26 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
 
 from api import problems, system
 from api.documentation import documented
 from api.middleware import Around
-from api.routes import PARAMETER, Routes
+from api.routes import Routes
+from api.sending import PARAMETER, Commands
 from infra.discovery import Misbuilt, modules
 from infra.system import System
+
+
+class App(FastAPI):
+    """The app with what is around every request, the framework's own layers included."""
+
+    around: Around
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a connection."""
+        scope["app"] = self
+        await self.around(scope, receive, send)
 
 
 def make_app(running: System, *, follow: bool = True) -> FastAPI:
@@ -27,7 +40,7 @@ def make_app(running: System, *, follow: bool = True) -> FastAPI:
         yield
         await running.close()
 
-    app = FastAPI(
+    app = App(
         title="Aorist",
         version="0.1.0",
         description="Commands in, facts kept, read models out. Amounts are in minor units.",
@@ -48,7 +61,11 @@ def make_app(running: System, *, follow: bool = True) -> FastAPI:
     _check(found)
     problems.install(app)
     app.openapi = lambda: documented(app)  # type: ignore[method-assign]
-    app.add_middleware(Around)
+    commands = Commands()
+    for router in found:
+        for method, sending in getattr(router, "commands", ()):
+            commands.add(method, sending)
+    app.around = Around(super(App, app).__call__, commands)
     return app
 
 

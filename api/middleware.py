@@ -5,16 +5,19 @@ import time
 from uuid import UUID, uuid5
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import problem
+from api.problems import problem, told
+from api.sending import Commands, Sending
 from infra.clock import SystemIds
 from infra.telemetry import Telemetry
 
-CORRELATION = "X-Correlation-ID"
+CORRELATION = "x-correlation-id"
+CLIENT_GONE = 499
+"""The status in the metrics for a client that went away before its answer."""
+LENGTH = re.compile(r"\d{1,18}")
 MAX_CORRELATION = 200
 CORRELATION_NAMES = UUID("0b6fb7a4-77c7-4a52-8e0f-6d5c3d6a4b0e")
 """Namespace for correlation ids that are no UUIDs: the same text is the same id."""
@@ -40,10 +43,14 @@ def correlation_of(given: str) -> UUID:
 
 
 class Around:
-    """ASGI middleware; pure, so that streams pass through it unbuffered."""
+    """ASGI middleware; pure, so that streams pass through it unbuffered.
 
-    def __init__(self, app: ASGIApp) -> None:
+    What sends a command is answered here: it needs none of what lies between here and a route.
+    """
+
+    def __init__(self, app: ASGIApp, commands: Commands) -> None:
         self._app = app
+        self._commands = commands
         self._ids = SystemIds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,22 +58,30 @@ class Around:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers = _headers(scope)
         given = headers.get(CORRELATION, "").strip()[:MAX_CORRELATION]
         correlation_id = correlation_of(given) if given else self._ids.new()
-        scope.setdefault("state", {})["correlation_id"] = correlation_id
+        scope.setdefault("state", {}).update(correlation_id=correlation_id, headers=headers)
+        # The caller's own text comes back, so that it can be found again by it.
+        named = CORRELATION.encode(), (given or str(correlation_id)).encode("latin-1")
         started, status = time.perf_counter(), 0
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                # The caller's own text comes back, so that it can be found again by it.
-                MutableHeaders(scope=message)[CORRELATION] = given or str(correlation_id)
+                message["headers"] = [*message.get("headers", ()), named]
             await send(message)
 
         try:
-            await self._limited(scope, receive, answer)
+            found = self._commands.find(scope["method"], scope["path"])
+            if found:
+                scope["route"], scope["path_params"] = found
+                await self._send(found[0], scope, receive, answer)
+            else:
+                await self._limited(scope, receive, answer)
+        except ClientDisconnect:
+            status = status or CLIENT_GONE
         except Exception as error:
             log.exception(
                 "unexpected error",
@@ -81,6 +96,14 @@ class Around:
         finally:
             self._measure(scope, status or 500, time.perf_counter() - started)
 
+    async def _send(self, sending: Sending, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            response = await sending(request, await _body(scope, receive))
+        except Exception as error:  # noqa: BLE001 - what is not expected is raised again
+            response = told(request, error)
+        await response(scope, receive, send)
+
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the body as it comes: a chunked one does not say how long it is."""
         most: int = scope["app"].state.system.settings.body_bytes
@@ -94,7 +117,7 @@ class Around:
                 raise TooLarge(most)
             return message
 
-        if _length(Headers(scope=scope)) > most:
+        if _length(scope) > most:
             error = TooLarge(most)
             answer = problem(Request(scope), error.status_code, "too_large", error.detail)
             await answer(scope, receive, send)
@@ -110,6 +133,31 @@ class Around:
         telemetry.request_seconds.labels(method, endpoint).observe(seconds)
 
 
-def _length(headers: Headers) -> int:
-    value = headers.get("Content-Length", "")
-    return int(value) if re.fullmatch(r"\d{1,18}", value) else 0
+def _headers(scope: Scope) -> dict[str, str]:
+    """Return the headers by their names in small letters; of one sent twice, the first."""
+    return {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in reversed(scope["headers"])
+    }
+
+
+async def _body(scope: Scope, receive: Receive) -> bytes:
+    """Return the whole body. Raises `TooLarge`, or `ClientDisconnect`."""
+    most: int = scope["app"].state.system.settings.body_bytes
+    if _length(scope) > most:
+        raise TooLarge(most)
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        if len(body) > most:
+            raise TooLarge(most)
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _length(scope: Scope) -> int:
+    value = scope["state"]["headers"].get("content-length", "")
+    return int(value) if LENGTH.fullmatch(value) else 0

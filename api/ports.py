@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from infra.dispatch import MAX_KEY, Answer, Meta
 from infra.system import System
 from projections import Detail, Listing, One
 
+BASE = "/api/v1"
 ACTOR, ROLES, REASON = "Aorist-Actor", "Aorist-Roles", "Aorist-Reason"
 """Who calls, in development only: `Aorist-Actor: <user id or name>`, `Aorist-Roles: operator`."""
 AFTER = "Aorist-After"
@@ -50,39 +52,45 @@ def authenticate(request: Request) -> Caller:
             "this server has no login yet; start it with AORIST_DEVELOPMENT=true "
             f"to accept the header {ACTOR}"
         )
-    actor = request.headers.get(ACTOR, "").strip()
+    headers = request.state.headers
+    actor = headers.get(ACTOR.lower(), "").strip()
     if not actor:
         raise Unauthenticated(f"say who you are: add the header {ACTOR}: <user id or name>")
     if len(actor) > MAX_ACTOR or not actor.isprintable() or is_process(actor):
         raise BadHeader(
             f"{ACTOR} must be 1 to {MAX_ACTOR} printable characters and not begin with {PROCESS!r}"
         )
-    roles = (role.strip() for role in request.headers.get(ROLES, "").split(","))
+    roles = (role.strip() for role in headers.get(ROLES.lower(), "").split(","))
     return Caller(
         actor=actor,
         roles=frozenset(role for role in roles if role),
         address=request.client.host if request.client else None,
-        agent=(request.headers.get("User-Agent") or "")[:MAX_AGENT] or None,
-        reason=(request.headers.get(REASON) or "")[:MAX_REASON] or None,
+        agent=(headers.get("user-agent") or "")[:MAX_AGENT] or None,
+        reason=(headers.get(REASON.lower()) or "")[:MAX_REASON] or None,
     )
 
 
-Authenticated = Annotated[Caller, Depends(authenticate)]
+async def _caller(request: Request) -> Caller:
+    return authenticate(request)
+
+
+# FastAPI runs what is no coroutine function in a thread, which costs more than all that it does.
+Authenticated = Annotated[Caller, Depends(_caller)]
 
 
 class Dispatcher:
     """Sends the route's command, with what the request's headers say about it."""
 
-    def __init__(self, request: Request, by: Authenticated) -> None:
+    def __init__(self, request: Request, by: Caller) -> None:
         self._request = request
         self._by = by
 
     async def __call__(self, command: object) -> Answer:
         """Run the command and return its receipt."""
-        headers = self._request.headers
+        headers = self._request.state.headers
         meta = Meta(
-            key=_key(headers.get(KEY)),
-            expected=_version(headers.get(IF_MATCH)),
+            key=_key(headers.get(KEY.lower())),
+            expected=_version(headers.get(IF_MATCH.lower())),
             correlation_id=self._request.state.correlation_id,
             traceparent=_trace(headers.get("traceparent", "")),
         )
@@ -92,9 +100,9 @@ class Dispatcher:
 class Reader:
     """Runs query functions' answers for the caller, at the position the request asks for."""
 
-    def __init__(self, request: Request, by: Authenticated) -> None:
+    def __init__(self, request: Request, by: Caller) -> None:
         self._queries = system_of(request).queries
-        self._after = _positions(request.headers.get(AFTER))
+        self._after = _positions(request.state.headers.get(AFTER.lower()))
         known = system_of(request).features.contexts
         for context in self._after:
             if context not in known:
@@ -117,25 +125,31 @@ class Reader:
         return {"items": items, "next": following}
 
 
+@dataclass(frozen=True, slots=True)
 class Paging:
     """The query parameters of a list."""
 
-    def __init__(
-        self,
-        limit: Annotated[
-            int, Query(ge=1, le=1000, description="most items; the server may give fewer")
-        ] = 50,
-        cursor: Annotated[
-            str | None, Query(max_length=1000, description="`next` of the page before")
-        ] = None,
-    ) -> None:
-        self.limit = limit
-        self.cursor = cursor
+    limit: int
+    cursor: str | None
 
 
-Dispatch = Annotated[Dispatcher, Depends()]
-Read = Annotated[Reader, Depends()]
-Page = Annotated[Paging, Depends()]
+async def _reader(request: Request, by: Authenticated) -> Reader:
+    return Reader(request, by)
+
+
+async def _paging(
+    limit: Annotated[
+        int, Query(ge=1, le=1000, description="most items; the server may give fewer")
+    ] = 50,
+    cursor: Annotated[
+        str | None, Query(max_length=1000, description="`next` of the page before")
+    ] = None,
+) -> Paging:
+    return Paging(limit, cursor)
+
+
+Read = Annotated[Reader, Depends(_reader)]
+Page = Annotated[Paging, Depends(_paging)]
 
 
 def _trace(value: str) -> str | None:

@@ -140,20 +140,30 @@ def _fixed(status: int, code: str, **headers: str) -> Callable[..., Response]:
     return handle
 
 
+HANDLERS: dict[type[Exception], Callable[..., Response]] = {
+    Refused: _refused,
+    RequestValidationError: _invalid,
+    ValidationError: _invalid,
+    BadHeader: _fixed(422, "bad_header"),
+    Unauthenticated: _fixed(401, "unauthenticated"),
+    VersionMoved: _fixed(412, "version_moved"),
+    KeyReused: _fixed(422, "key_reused"),
+    InFlight: _fixed(409, "in_flight"),
+    LogError: _log_error,
+    Behind: _fixed(503, "behind", **{"Retry-After": RETRY_AFTER_S}),
+    HTTPException: _http,
+}
+
+
 def install(app: FastAPI) -> None:
     """Let every error become a problem answer."""
-    handlers: dict[type[Exception], Callable[..., Any]] = {
-        Refused: _refused,
-        RequestValidationError: _invalid,
-        ValidationError: _invalid,
-        BadHeader: _fixed(422, "bad_header"),
-        Unauthenticated: _fixed(401, "unauthenticated"),
-        VersionMoved: _fixed(412, "version_moved"),
-        KeyReused: _fixed(422, "key_reused"),
-        InFlight: _fixed(409, "in_flight"),
-        LogError: _log_error,
-        Behind: _fixed(503, "behind", **{"Retry-After": RETRY_AFTER_S}),
-        HTTPException: _http,
-    }
-    for error, handler in handlers.items():
+    for error, handler in HANDLERS.items():
         app.add_exception_handler(error, handler)
+
+
+def told(request: Request, error: Exception) -> Response:
+    """Return the answer to an error. One that nobody expects is raised again."""
+    for kind in type(error).__mro__:
+        if kind in HANDLERS:
+            return HANDLERS[kind](request, error)
+    raise error

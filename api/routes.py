@@ -16,14 +16,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Header, Response
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
-from api.ports import AFTER, IF_MATCH, KEY, Dispatch, Page, Read
-from infra.dispatch import MAX_KEY, Answer
+from api.ports import AFTER, BASE, IF_MATCH, KEY, Page, Read
+from api.sending import PARAMETER, Sending
+from infra.dispatch import MAX_KEY
 from projections import Detail, Listing, MinorUnits, One
-
-BASE = "/api/v1"
-PARAMETER = re.compile(r"{(\w+)}")
 
 
 class Position(BaseModel):
@@ -55,6 +53,8 @@ class Routes(APIRouter):
         super().__init__(prefix=BASE, **options)
         self.places: dict[str, str] = {}
         """By path, where a command's `Location` leads."""
+        self.commands: list[tuple[str, Sending]] = []
+        """Methods, and what they send."""
 
     def command(
         self,
@@ -83,27 +83,19 @@ class Routes(APIRouter):
         if place:
             self.places[path] = BASE + place
 
-        async def endpoint(response: Response, dispatch: Dispatch, **values: Any) -> Accepted:
-            _drop_documented(values)
-            given = values.pop("body", None)
-            sent = {name: getattr(given, name) for name in in_body} if given else {}
-            answer = await dispatch(command(**values, **sent))
-            return _answered(response, answer, place, values)
-
-        parameters = [
-            _parameter("response", Response),
-            _parameter("dispatch", Dispatch),
-            *(_parameter(name, hints[name]) for name in in_path),
-            _parameter("header_key", _header(KEY, "makes repeating inert", MAX_KEY)),
-            _parameter("header_if_match", _header(IF_MATCH, 'the expected version, as "3"', 100)),
-        ]
-        if any(field.is_required() for field in body.model_fields.values()):
-            parameters.append(_parameter("body", Annotated[body, Body()]))
-        else:
-            shown = bool(body.model_fields)
-            optional: Any = Annotated[body | None, Body(include_in_schema=shown)]
-            parameters.append(_parameter("body", optional, None))
-        _give(endpoint, parameters)
+        required = any(field.is_required() for field in body.model_fields.values())
+        sending = Sending(
+            path=BASE + path,
+            command=command,
+            in_path={name: TypeAdapter(hints[name]) for name in in_path},
+            body=body,
+            body_required=required,
+            status=status,
+            place=place,
+        )
+        self.commands.append((method, sending))
+        parameters = [_parameter(name, hints[name]) for name in in_path]
+        endpoint = _documented([*parameters, *_of_any_command(), _body_parameter(body, required)])
         self.add_api_route(
             path,
             endpoint,
@@ -161,21 +153,28 @@ class Routes(APIRouter):
         )
 
 
-def _answered(
-    response: Response, answer: Answer, place: str | None, in_path: dict[str, Any]
-) -> Accepted:
-    receipt = answer.receipt
-    response.headers["Aorist-Position"] = f"{receipt.context}={receipt.position}"
-    response.headers["ETag"] = f'"{receipt.version}"'
-    if place:
-        response.headers["Location"] = BASE + place.format(**in_path, id=receipt.stream)
-    if answer.replayed:
-        response.headers["Idempotent-Replayed"] = "true"
-    return Accepted(
-        id=receipt.stream,
-        version=receipt.version,
-        position=Position(context=receipt.context, value=receipt.position),
-    )
+def _of_any_command() -> list[inspect.Parameter]:
+    return [
+        _parameter("header_key", _header(KEY, "makes repeating inert", MAX_KEY)),
+        _parameter("header_if_match", _header(IF_MATCH, 'the expected version, as "3"', 100)),
+    ]
+
+
+def _body_parameter(body: type[BaseModel], required: bool) -> inspect.Parameter:
+    if required:
+        return _parameter("body", Annotated[body, Body()])
+    shown = bool(body.model_fields)
+    return _parameter("body", Annotated[body | None, Body(include_in_schema=shown)], None)
+
+
+def _documented(parameters: list[inspect.Parameter]) -> Callable[..., Any]:
+    """Return an endpoint that is there for FastAPI to document; `api.sending` answers instead."""
+
+    async def endpoint(**documented: Any) -> Accepted:
+        raise NotImplementedError("`api.sending` answers commands")
+
+    _give(endpoint, parameters)
+    return endpoint
 
 
 def _drop_documented(values: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -16,14 +16,14 @@ from pydantic import AfterValidator, AwareDatetime
 
 from api.answers import AggregateShown, AuditPage, FactsPage, Ready
 from api.middleware import MAX_CORRELATION, correlation_of
-from api.ports import Authenticated, system_of
-from api.routes import BASE
+from api.ports import BASE, Authenticated, system_of
 from commands import Caller
 from domain import Forbidden, NotFound
 from infra.audit import trail
 from infra.deadlines import Deadlines
 from infra.history import facts_after, facts_of, has_topic, shown, state_at
-from infra.log.port import CorruptFact, LogError, Unavailable
+from infra.log.port import CorruptFact, LogError, Recorded, Unavailable
+from infra.log.unbroken import read_on
 from infra.migrations import latest, revision
 from infra.queries import BadCursor
 from infra.readers import Reader
@@ -53,7 +53,7 @@ class NotAnInspector(Forbidden, code="not_an_inspector"):
     """Facts and the audit trail are for operators and auditors."""
 
 
-def inspector(by: Authenticated) -> Caller:
+async def inspector(by: Authenticated) -> Caller:
     """Let operators and auditors pass."""
     if not by.roles & INSPECTORS:
         raise NotAnInspector(
@@ -162,10 +162,15 @@ async def _server_sent(
     poll_s = system.settings.reader_poll_ms / 1000
     yield ": connected\n\n"
     while True:
+        heard = bell.rings
+        recorded: Sequence[Recorded] = ()
         try:
-            recorded = await log.store.read(position, STREAM_PAGE)
+            recorded = await read_on(log.store, position, STREAM_PAGE)
         except Unavailable:
-            recorded = []  # it goes on when the store is back
+            pass  # it goes on when the store is back
+        except CorruptFact as error:
+            yield f"event: corrupt_fact\ndata: {error}\n\n"
+            return
         for one in recorded:
             position = one.at.position
             if has_topic(one.at.topic, topic):
@@ -180,7 +185,7 @@ async def _server_sent(
             silent_since = now()
             yield ": alive\n\n"
         if not recorded:
-            await bell.wait(poll_s)
+            await bell.wait(poll_s, heard)
 
 
 @routes.get(

@@ -38,6 +38,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     KIND: ClassVar[str]
     """`<context>.<feature>`: the first two words of the topics of its facts."""
+    SNAPSHOT_EVERY: ClassVar[int] = 500
+    """Facts after which a stream's state is kept as a snapshot, so that loading it folds fewer."""
 
     def evolve(self, event: Event) -> Self:
         """Return the state after `event`; the same state for a fact it need not remember."""

@@ -3,18 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Executable, Table, delete, insert, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Executable, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from infra.database import first_line
+from infra.rowsets import Answer, Clash, Key, Row, add, change, find, key_names, remove
 
-MAX_KEYS = 500
-"""Rows looked up in one statement; SQLite allows 32,766 values in one."""
-
-Row = dict[str, Any]
-Key = tuple[Any, ...]
+Asked = tuple[str, Any, Key, Row]
+"""Verb, table (or the statement to run), key and values."""
 
 
 class ImpossibleChange(Exception):
@@ -25,14 +20,14 @@ class Buffer:
     """The `Changes` a projection writes to: it only remembers what was asked for."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, Any, Key, Row]] = []
+        self.asked: list[Asked] = []
 
     def insert(self, table: Table, **values: object) -> None:
         """Add a row."""
-        missing = [name for name in _key_names(table) if values.get(name) is None]
+        missing = [name for name in key_names(table) if values.get(name) is None]
         if missing:
             raise ImpossibleChange(f"insert into {table.name} lacks the key {', '.join(missing)}")
-        self._ask("insert", table, tuple(values[name] for name in _key_names(table)), values)
+        self._ask("insert", table, tuple(values[name] for name in key_names(table)), values)
 
     def update(self, table: Table, key: Any, **values: object) -> None:
         """Set columns of a row."""
@@ -54,11 +49,11 @@ class Buffer:
         unknown = [name for name in values if name not in table.c]
         if unknown:
             raise ImpossibleChange(f"{verb} of {table.name}: no column {', '.join(unknown)}")
-        if verb != "insert" and (named := [n for n in values if n in _key_names(table)]):
+        if verb != "insert" and (named := [n for n in values if n in key_names(table)]):
             raise ImpossibleChange(f"{verb} of {table.name}: {', '.join(named)} is the key")
-        if len(key) != len(_key_names(table)):
+        if len(key) != len(key_names(table)):
             raise ImpossibleChange(
-                f"{verb} of {table.name}: the key is {_key_names(table)}, not {key!r}"
+                f"{verb} of {table.name}: the key is {key_names(table)}, not {key!r}"
             )
         self.asked.append((verb, table, key, values))
 
@@ -69,8 +64,9 @@ class _Rows:
     def __init__(self, table: Table) -> None:
         self.table = table
         self.now: dict[Key, Row | None] = {}
-        self.stored: set[Key] = set()
-        self.to_load: dict[Key, None] = {}
+        self.to_find: dict[Key, None] = {}
+        self.answer: Answer | None = None
+        self._found: set[Key] = set()
 
     def apply(self, verb: str, key: Key, values: Row) -> None:
         """Apply one change in memory."""
@@ -87,6 +83,32 @@ class _Rows:
         else:
             self.now[key] = {**row, **self._sums(key, row, values)}  # type: ignore[dict-item]
 
+    async def take(self) -> None:
+        """Take in the rows that were found."""
+        if self.answer is None:
+            return
+        names = key_names(self.table)
+        for row in await self.answer():
+            key = tuple(row[name] for name in names)
+            self.now[key] = row
+            self._found.add(key)
+
+    async def store(self, connection: AsyncConnection) -> None:
+        """Write the rows as they are now."""
+        now, found = self.now, self._found
+        added = [row for key, row in now.items() if row is not None and key not in found]
+        changed = [row for key, row in now.items() if row is not None and key in found]
+        removed = [key for key, row in now.items() if row is None and key in found]
+        try:
+            if removed:
+                await remove(connection, self.table, removed)
+            if changed:
+                await change(connection, self.table, changed)
+            if added:
+                await add(connection, self.table, added)
+        except Clash as error:
+            raise ImpossibleChange(str(error)) from error
+
     def _sums(self, key: Key, row: Any, amounts: Row) -> Row:
         try:
             return {name: row[name] + amount for name, amount in amounts.items()}
@@ -97,83 +119,85 @@ class _Rows:
             ) from error
 
 
+class Changing:
+    """Writes what a buffer asks for, once."""
+
+    def __init__(self, buffer: Buffer) -> None:
+        self._parts = list(_parts(buffer))
+        self._asked: tuple[AsyncConnection, list[_Rows]] | None = None
+
+    async def ask(self, connection: AsyncConnection) -> None:
+        """Look up the rows that the first changes need, before anything is written.
+
+        In a pipeline the answers come together with those to others who ask.
+        """
+        self._asked = connection, await self._parts[0].ask(connection)
+
+    async def write(self, connection: AsyncConnection) -> int:
+        """Write everything; returns how many rows were touched.
+
+        Raises `ImpossibleChange`, or what the database raises for a value it refuses.
+        """
+        asked, self._asked = self._asked, None
+        touched = 0
+        for part in self._parts:
+            known = asked is not None and part is self._parts[0] and asked[0] is connection
+            tables = asked[1] if asked and known else await part.ask(connection)
+            touched += await part.write(connection, tables)
+        return touched
+
+
 async def write(connection: AsyncConnection, buffer: Buffer) -> int:
-    """Write everything asked for; returns how many rows were touched.
+    """Write everything asked for; see `Changing.write`."""
+    return await Changing(buffer).write(connection)
 
-    Raises `ImpossibleChange`, or what the database raises for a value it refuses.
-    """
-    touched = 0
-    segment: list[tuple[str, Table, Key, Row]] = []
-    for verb, subject, key, values in buffer.asked:
-        if verb == "run":
-            touched += await _write_segment(connection, segment)
-            segment = []
-            await connection.execute(subject)
+
+class _Part:
+    """Changes up to a statement that runs after them."""
+
+    def __init__(self, asked: Sequence[Asked], then: Executable | None = None) -> None:
+        self._asked = asked
+        self._then = then
+
+    async def ask(self, connection: AsyncConnection) -> list[_Rows]:
+        """Look up the rows that are needed."""
+        tables: dict[Table, _Rows] = {}
+        seen: set[tuple[Table, Key]] = set()
+        for verb, table, key, _ in self._asked:
+            rows = tables.setdefault(table, _Rows(table))
+            # A row that is first inserted need not be looked up: if it is there, the insert says
+            # so, unless the row is deleted again and nothing is inserted.
+            if verb == "delete" or (verb != "insert" and (table, key) not in seen):
+                rows.to_find[key] = None
+            seen.add((table, key))
+        for rows in tables.values():
+            if rows.to_find:
+                rows.answer = await find(connection, rows.table, list(rows.to_find))
+        return list(tables.values())
+
+    async def write(self, connection: AsyncConnection, tables: Sequence[_Rows]) -> int:
+        """Apply the changes to the rows that were found, write those, run the statement."""
+        for rows in tables:
+            await rows.take()
+        by_table = {rows.table: rows for rows in tables}
+        for verb, table, key, values in self._asked:
+            by_table[table].apply(verb, key, values)
+        for rows in tables:
+            await rows.store(connection)
+        if self._then is not None:
+            await connection.execute(self._then)
+        return sum(len(rows.now) for rows in tables)
+
+
+def _parts(buffer: Buffer) -> Iterable[_Part]:
+    asked: list[Asked] = []
+    for one in buffer.asked:
+        if one[0] == "run":
+            yield _Part(asked, one[1])
+            asked = []
         else:
-            segment.append((verb, subject, key, values))
-    return touched + await _write_segment(connection, segment)
-
-
-async def _write_segment(
-    connection: AsyncConnection, asked: Sequence[tuple[str, Table, Key, Row]]
-) -> int:
-    tables: dict[Table, _Rows] = {}
-    seen: set[tuple[Table, Key]] = set()
-    for verb, table, key, _ in asked:
-        rows = tables.setdefault(table, _Rows(table))
-        # A row that is first inserted need not be looked up: if it is there, the insert says so,
-        # unless the row is deleted again and nothing is inserted.
-        if verb == "delete" or (verb != "insert" and (table, key) not in seen):
-            rows.to_load[key] = None
-        seen.add((table, key))
-    for rows in tables.values():
-        await _load(connection, rows)
-    for verb, table, key, values in asked:
-        tables[table].apply(verb, key, values)
-    for rows in tables.values():
-        await _store(connection, rows)
-    return sum(len(rows.now) for rows in tables.values())
-
-
-async def _load(connection: AsyncConnection, rows: _Rows) -> None:
-    columns = list(rows.table.primary_key.columns)
-    for keys in chunks(list(rows.to_load)):
-        wanted = (
-            columns[0].in_([key[0] for key in keys])
-            if len(columns) == 1
-            else tuple_(*columns).in_(keys)
-        )
-        for row in (await connection.execute(select(rows.table).where(wanted))).mappings():
-            key = tuple(row[column.name] for column in columns)
-            rows.now[key] = dict(row)
-            rows.stored.add(key)
-
-
-async def _store(connection: AsyncConnection, rows: _Rows) -> None:
-    added = [row for key, row in rows.now.items() if row is not None and key not in rows.stored]
-    changed = [row for key, row in rows.now.items() if row is not None and key in rows.stored]
-    removed = [key for key, row in rows.now.items() if row is None and key in rows.stored]
-    for keys in chunks(removed):
-        columns = list(rows.table.primary_key.columns)
-        await connection.execute(delete(rows.table).where(tuple_(*columns).in_(keys)))
-    try:
-        if changed:
-            await connection.execute(_upsert(rows.table, connection.dialect.name), changed)
-        if added:
-            await connection.execute(insert(rows.table), added)
-    except IntegrityError as error:
-        raise ImpossibleChange(f"{rows.table.name}: {first_line(error)}") from error
-
-
-def _upsert(table: Table, dialect: str) -> Any:
-    statement: Any = (sqlite if dialect == "sqlite" else postgresql).insert(table)
-    others = [c.name for c in table.columns if not c.primary_key]
-    if not others:
-        return statement.on_conflict_do_nothing()
-    return statement.on_conflict_do_update(
-        index_elements=_key_names(table),
-        set_={name: statement.excluded[name] for name in others},
-    )
+            asked.append(one)
+    yield _Part(asked)
 
 
 def _defaults(table: Table) -> Row:
@@ -183,19 +207,9 @@ def _defaults(table: Table) -> Row:
     }
 
 
-def _key_names(table: Table) -> list[str]:
-    return [column.name for column in table.primary_key.columns]
-
-
 def _as_key(key: Any) -> Key:
     return key if isinstance(key, tuple) else (key,)
 
 
 def _shown(key: Key) -> str:
     return ", ".join(str(part) for part in key)
-
-
-def chunks(keys: list[Key]) -> Iterable[list[Key]]:
-    """Yield the keys in lists of at most `MAX_KEYS`."""
-    for start in range(0, len(keys), MAX_KEYS):
-        yield keys[start : start + MAX_KEYS]

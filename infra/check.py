@@ -5,12 +5,19 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from domain import Envelope
+import msgspec
+
+from domain import Envelope, State
+from infra.loading import IdTaken, fold_upto
+from infra.log.histories import Snapshot
 from infra.log.port import MAX_PAGE, CorruptFact, Recorded, Stored
+from infra.shapes import Shape
 from infra.system import System
 
 MAX_NAMED = 20
 """Breaches of one kind that a finding names."""
+SNAPSHOTS_PAGE = 20
+"""Snapshots in one read: a state may be large."""
 
 Progress = Callable[[int, int], None]
 """Called with facts seen and facts in all."""
@@ -64,7 +71,52 @@ async def examine(system: System, context: str, progress: Progress) -> list[Find
     places.counted = f"{sequence.seen:,} facts on {len(sequence.versions):,} streams"
     readable.name, readable.counted = "every fact can be read", f"{sequence.seen:,} facts"
     receipts.finding.counted = f"{receipts.seen:,} receipts"
-    return [places, readable, receipts.finding, *map(_watched, watchers)]
+    snapshots = await _snapshots(system, context)
+    return [places, readable, receipts.finding, snapshots, *map(_watched, watchers)]
+
+
+async def _snapshots(system: System, context: str) -> Finding:
+    """Fold each stream that has a snapshot up to there, one after the other."""
+    finding = Finding("snapshots equal the folded streams", "")
+    log = system.logs[context]
+    shapes = {shape.topic: shape for shape in log.streams.snapshots.shapes.values()}
+    seen = foreign = 0
+    after: Snapshot | None = None
+    while found := await log.store.histories.page(after, SNAPSHOTS_PAGE):
+        after = found[-1]
+        for snapshot in found:
+            shape = shapes.get(snapshot.shape)
+            if shape is None:
+                foreign += 1  # another program's: only that one knows what it should be
+                continue
+            seen += 1
+            if (problem := await _difference(system, context, snapshot, shape)) is not None:
+                finding.breach(
+                    f"snapshot of {shape.state.KIND} {snapshot.stream} at version "
+                    f"{snapshot.version} {problem}; delete it, it will be taken anew"
+                )
+    finding.counted = f"{seen:,} snapshots" + (f", {foreign:,} of other code" if foreign else "")
+    return finding
+
+
+async def _difference(
+    system: System, context: str, snapshot: Snapshot, shape: Shape[State]
+) -> str | None:
+    """Return what is wrong with a snapshot; None for a right one."""
+    try:
+        kept = shape.decode(snapshot.data)
+    except msgspec.DecodeError as error:
+        return f"cannot be read: {error}"
+    try:
+        store = system.logs[context].store
+        folded, version = await fold_upto(
+            store, system.codec, shape.state, snapshot.stream, snapshot.version
+        )
+    except (CorruptFact, IdTaken) as error:
+        return f"cannot be compared: {error}"
+    if version != snapshot.version:
+        return f"is ahead of its stream, which ends at version {version}"
+    return None if kept == folded else "differs from what its facts fold to"
 
 
 def _watched(watcher: Any) -> Finding:

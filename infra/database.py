@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import psycopg
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.dialects.sqlite.base import SQLiteIdentifierPreparer
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError, TimeoutError
@@ -115,6 +116,22 @@ class Database:
                 yield await _translated(connection, schema)
 
     @asynccontextmanager
+    async def pipelined(self) -> AsyncIterator[AsyncConnection]:
+        """Open a PostgreSQL transaction that does not wait for the answer to each statement.
+
+        An error comes up later than at its statement, at the end at the latest. What SQLAlchemy
+        executes in it must return no rows.
+        """
+        async with self._told(), self.writer.connect() as connection:
+            # The driver would wait for its own BEGIN and COMMIT.
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            driver = driver_of(connection)
+            async with driver.pipeline():
+                await driver.execute("BEGIN")
+                yield connection
+                await driver.execute("COMMIT")
+
+    @asynccontextmanager
     async def read(self, schema: dict[str, str] | None = None) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that reads one state of the database."""
         async with self._told(), self.reader.connect() as connection:
@@ -135,7 +152,9 @@ class Database:
             yield
         except (OperationalError, InterfaceError, TimeoutError) as error:
             raise Unavailable(f"{self} does not answer: {first_line(error)}") from error
-        except (DataError, OverflowError) as error:
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise Unavailable(f"{self} does not answer: {first_line(error)}") from error
+        except (DataError, psycopg.DataError, OverflowError, UnicodeError) as error:
             raise Rejected(f"the store refused a value: {first_line(error)}") from error
 
     def connections(self) -> dict[str, int]:
@@ -152,6 +171,13 @@ class Database:
         """Close all connections."""
         await self.writer.dispose()
         await self.reader.dispose()
+
+
+def driver_of(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
+    """Return PostgreSQL's own connection below SQLAlchemy's, in the same transaction."""
+    assert connection.sync_connection is not None  # noqa: S101 - it is open
+    driver: Any = connection.sync_connection.connection.driver_connection
+    return driver  # type: ignore[no-any-return]
 
 
 def first_line(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """An aggregate's past: its state at a version or a time, and its facts with their envelopes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,8 +9,9 @@ import msgspec
 
 from domain import Envelope, Event, NotFound, State
 from infra.discovery import Features
+from infra.loading import fold
 from infra.log.port import MAX_PAGE, Recorded
-from infra.streams import fold
+from infra.log.unbroken import read_on
 from infra.system import System
 
 
@@ -77,19 +78,23 @@ async def facts_after(
 ) -> AsyncIterator[tuple[Event, Envelope]]:
     """Yield the facts of a log with position > `after`, in order; `page` are read at once.
 
-    `topic` may be a prefix that ends in a dot. Raises `CorruptFact` at one that cannot be read.
+    `topic` may be a prefix that ends in a dot. Raises `CorruptFact` at one that cannot be read,
+    and where one is missing in the whole of the log.
     """
     store = system.logs[context].store
     version = 0
     while True:
-        if stream is None:
-            found = await store.read(after, page, topics=[topic] if topic else ())
-        else:
+        found: Sequence[Recorded]
+        if stream is not None:
             found = await store.stream(stream, after=version, limit=page)
+        elif topic is not None:
+            found = await store.read(after, page, topics=[topic])
+        else:
+            found = await read_on(store, after, page)
         for one in found:
             if one.at.position > after and has_topic(one.at.topic, topic):
                 yield system.codec.decode(one), one.at
-        if len(found) < page:
+        if not found or (len(found) < page and (stream or topic)):
             return
         after, version = max(after, found[-1].at.position), found[-1].at.version
 

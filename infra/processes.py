@@ -8,19 +8,19 @@ from uuid import UUID, uuid5
 
 import msgspec
 import structlog
-from sqlalchemy import Column, Index, MetaData, Table, Text, Uuid, delete, insert, tuple_
+from sqlalchemy import Column, Index, MetaData, Table, Text, Uuid
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commands import Caller, Clock
 from domain import PROCESS, Envelope, Event, Refused, State
-from infra.changes import chunks
 from infra.discovery import Features, Running
 from infra.dispatch import Dispatcher, KeyReused, Meta
+from infra.loading import IdTaken, fold
 from infra.log.codec import Codec
 from infra.log.port import Store
 from infra.log.tail import Facts
-from infra.readers import Write
-from infra.streams import IdTaken, fold
+from infra.moves import Write
+from infra.rowsets import add, remove
 from projections import Moment
 from sagas import Cancel, Deadline
 
@@ -183,15 +183,9 @@ class SagaRunner:
         if not rows:
             return
         table = self._deadlines
-        for some in chunks(list(rows)):
-            await connection.execute(
-                delete(table).where(
-                    table.c.saga == self._running.name,
-                    tuple_(table.c.process, table.c.name).in_(some),
-                )
-            )
+        await remove(connection, table, [(self._running.name, *place) for place in rows])
         if kept := [row for row in rows.values() if row is not None]:
-            await connection.execute(insert(table), kept)
+            await add(connection, table, kept)
 
 
 def caller_of(saga: str) -> Caller:

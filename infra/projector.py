@@ -6,10 +6,10 @@ from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 
-from infra.changes import Buffer, ImpossibleChange, write
+from infra.changes import Buffer, Changing, ImpossibleChange
 from infra.discovery import Projecting
 from infra.log.tail import Facts
-from infra.readers import Write
+from infra.moves import Write
 
 
 class Projector:
@@ -26,19 +26,31 @@ class Projector:
             try:
                 self._project(fact, at, buffer)
             except ImpossibleChange as error:
-                raise self._placed(error, at.position, at.position) from error
+                raise self.placed(error, at.position, at.position) from error
 
-        async def store(connection: AsyncConnection) -> None:
-            try:
-                await write(connection, buffer)
-            except ImpossibleChange as error:
-                raise self._placed(error, facts[0][1].position, facts[-1][1].position) from error
+        return _Writing(self, Changing(buffer), facts[0][1].position, facts[-1][1].position)
 
-        return store
-
-    def _placed(self, error: ImpossibleChange, first: int, last: int) -> ImpossibleChange:
+    def placed(self, error: ImpossibleChange, first: int, last: int) -> ImpossibleChange:
+        """Return an error with its place."""
         place = f"position {first}" if first == last else f"positions {first} to {last}"
         return ImpossibleChange(f"projection {self._name}, {place}: {error}")
+
+
+class _Writing:
+    """Writes the changes for a batch; see `infra.moves.Asking`."""
+
+    def __init__(self, projector: Projector, changing: Changing, first: int, last: int) -> None:
+        self.ask = changing.ask
+        self._projector = projector
+        self._changing = changing
+        self._first, self._last = first, last
+
+    async def __call__(self, connection: AsyncConnection) -> None:
+        """Write."""
+        try:
+            await self._changing.write(connection)
+        except ImpossibleChange as error:
+            raise self._projector.placed(error, self._first, self._last) from error
 
 
 async def create_tables(connection: AsyncConnection, tables: Sequence[Table]) -> None:

@@ -14,7 +14,8 @@ from sqlalchemy.sql.visitors import iterate
 
 from domain import Invalid, NotFound
 from infra.database import Database
-from infra.readers import Reader, positions_of
+from infra.moves import positions_of
+from infra.readers import Reader
 from projections import Detail, Listing, MinorUnits
 
 MAX_DETAIL = 1_000

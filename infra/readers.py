@@ -2,28 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from functools import cache
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import structlog
-from sqlalchemy import BigInteger, Column, MetaData, Table, Text, insert, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import is_process
 from infra.bell import Bell
-from infra.database import Database
 from infra.log.port import CorruptFact, Unavailable
 from infra.log.tail import Facts, Tail
+from infra.moves import Move, Moves, Overtaken, Write
 
 MAX_BACKOFF_S = 10.0
 """Longest pause between two tries of a reader that cannot go on."""
 FIRST_BACKOFF_S = 0.1
 
 log = structlog.get_logger("aorist.reader")
-
-Write = Callable[[AsyncConnection], Awaitable[None]]
 
 
 class Output(Protocol):
@@ -37,22 +32,6 @@ class Output(Protocol):
         ...
 
 
-class Overtaken(Exception):
-    """Another worker moved this reader's position meanwhile; nothing was written."""
-
-
-@cache
-def positions_of(context: str) -> Table:
-    """Return the table of readers' positions of a context."""
-    return Table(
-        "readers",
-        MetaData(),
-        Column("name", Text, primary_key=True),
-        Column("position", BigInteger),
-        schema=context,
-    )
-
-
 class Reader:
     """Follows one context's log under a name."""
 
@@ -60,10 +39,9 @@ class Reader:
         self,
         name: str,
         tail: Tail,
-        database: Database,
+        moves: Moves,
         output: Output,
         *,
-        home: str,
         batch: int,
         bell: Bell,
         observe: Callable[[str, int, float], None],
@@ -77,9 +55,8 @@ class Reader:
         self.rest_s = 0.0
         """Pause after a batch that was not full: a bulk load wants few large batches."""
         self._tail = tail
-        self._database = database
+        self._moves = moves
         self._output = output
-        self._positions = positions_of(home)
         self._batch = batch
         self._bell = bell
         self._observe = observe
@@ -92,31 +69,25 @@ class Reader:
 
     async def resume(self) -> None:
         """Take the position up from the store."""
-        async with self._database.read() as connection:
-            self.position = await self._stored(connection) or 0
-        self.moved.ring()
+        await self.resume_all([self])
 
     @staticmethod
     async def resume_all(readers: Iterable["Reader"]) -> None:
         """Take the positions of many readers up, by one query for each context they live in."""
-        homes: dict[str | None, list[Reader]] = {}
+        homes: dict[str, list[Reader]] = {}
         for reader in readers:
-            homes.setdefault(reader._positions.schema, []).append(reader)
+            homes.setdefault(reader._moves.home, []).append(reader)
         for together in homes.values():
-            table = together[0]._positions
-            async with together[0]._database.read() as connection:
-                found = (await connection.execute(select(table.c.name, table.c.position))).all()
-            positions = {row.name: row.position for row in found}
+            positions = await together[0]._moves.positions()
             for reader in together:
                 reader.position = positions.get(reader.name, 0)
                 reader.moved.ring()
 
     async def skip_to(self, position: int) -> None:
         """Leave out everything up to `position`: for a reader that must not act on history."""
-        async with self._database.write() as connection:
-            if position > self.position:
-                await self._advance(connection, position)
-        self.position = max(self.position, position)
+        if position > self.position:
+            await self._moves.alone(Move(self.name, self.position, position, _nothing))
+            self.position = position
 
     async def step(self) -> int:
         """Handle one batch; returns how many facts it passed. Raises what stops the reader.
@@ -159,11 +130,13 @@ class Reader:
         """Follow until cancelled. A fault is logged and tried again, ever more slowly."""
         pause = FIRST_BACKOFF_S
         while True:
+            heard = self._bell.rings  # what rings from here on may tell of what is not seen below
             try:
                 passed = await self.step()
             except Overtaken:
                 self.failure, pause = None, FIRST_BACKOFF_S
-                await self._bell.wait(poll_s)  # another worker does it; this one stands by
+                # Another worker does it; this one stands by.
+                await self._bell.wait(poll_s, heard)
                 continue
             except Exception as error:  # noqa: BLE001 - kept, shown by /readyz, and tried again
                 self._fail(error)
@@ -172,7 +145,7 @@ class Reader:
                 continue
             self.failure, pause = None, FIRST_BACKOFF_S
             if not passed:
-                await self._bell.wait(poll_s)
+                await self._bell.wait(poll_s, heard)
             if passed < self._batch and self.rest_s:
                 await asyncio.sleep(self.rest_s)
 
@@ -189,33 +162,14 @@ class Reader:
             return 0
         write = await self._output(facts)
         position = facts[-1][1].position
-        async with self._database.write() as connection:
-            # First of all, so that who comes late learns it before writing anything.
-            await self._advance(connection, position)
-            await write(connection)
+        move = Move(self.name, self.position, position, write)
+        # One that is far behind has enough to write by itself, and one that failed may fail again.
+        close = len(facts) < self._limit == self._batch
+        await (self._moves.together(move) if close else self._moves.alone(move))
         self.position = position
         self.moved.ring()
         return len(facts)
 
-    async def _advance(self, connection: AsyncConnection, position: int) -> None:
-        # Compare-and-set: a worker that was away and comes back late writes nothing.
-        table = self._positions
-        if self.position == 0 and await self._stored(connection) is None:
-            try:
-                await connection.execute(insert(table), {"name": self.name, "position": position})
-            except IntegrityError as error:
-                raise Overtaken(f"{self.name} was started elsewhere") from error
-            return
-        moved = await connection.execute(
-            update(table)
-            .where(table.c.name == self.name, table.c.position == self.position)
-            .values(position=position)
-        )
-        if moved.rowcount != 1:
-            raise Overtaken(f"{self.name} is no longer at {self.position}; another worker has it")
 
-    async def _stored(self, connection: AsyncConnection) -> int | None:
-        table = self._positions
-        found = await connection.execute(select(table.c.position).where(table.c.name == self.name))
-        position: int | None = found.scalar()
-        return position
+async def _nothing(_: AsyncConnection) -> None:
+    """Write nothing beside the position."""

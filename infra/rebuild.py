@@ -14,8 +14,9 @@ from infra.database import Database
 from infra.discovery import Projecting
 from infra.log.codec import Codec
 from infra.log.port import Store
+from infra.log.unbroken import read_on
+from infra.moves import positions_of
 from infra.projector import Projector, create_tables, drop_tables
-from infra.readers import positions_of
 
 BATCH = 2_000
 """Facts written to the shadow tables in one transaction."""
@@ -140,10 +141,8 @@ async def _project(
     limit: int = BATCH,
 ) -> int:
     """Project some facts; a faulty batch is halved until the fault has one position."""
-    recorded = await store.read(after, limit, upto=upto)
+    recorded = await read_on(store, after, limit, upto)
     facts = [(codec.decode(one), one.at) for one in recorded]
-    if not facts:
-        return upto
     context = projecting.context
     try:
         write = await Projector(projecting)(facts)
@@ -175,7 +174,7 @@ async def _compare(
         position = await _stored(live, projecting, lock=True)
         comparison = Comparison(projecting.name, position, 0.0)
         while done < position:
-            recorded = await store.read(done, BATCH, upto=position)
+            recorded = await read_on(store, done, BATCH, position)
             write = await Projector(projecting)([(codec.decode(one), one.at) for one in recorded])
             await live.execution_options(schema_translate_map=shadow)
             await write(live)

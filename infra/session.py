@@ -6,10 +6,11 @@ from uuid import UUID
 
 from commands import Change, Receipt
 from domain import Event, Refused, State
+from infra.loading import IdTaken
 from infra.log.codec import Codec
 from infra.log.group import GroupCommit, Pending
 from infra.log.port import Accepted, Append, LogError, Origin, Repeated, Stored, Write, refusal_of
-from infra.streams import Cached, IdTaken, Streams
+from infra.streams import Cached, Streams
 
 S = TypeVar("S", bound=State)
 
@@ -203,9 +204,14 @@ class Session:
         if isinstance(outcome, Accepted):
             return outcome.stored
         self._forget()
-        if isinstance(outcome, Repeated):
-            raise AnsweredBefore(outcome.stored)
-        raise Moved
+        if not isinstance(outcome, Repeated):
+            self._streams.following.begin()
+            raise Moved
+        stored, append = outcome.stored, pending.append
+        earlier_try = stored.command_id == append.origin.command_id
+        if earlier_try and bool(stored.refusal) == bool(append.refusal):
+            return stored
+        raise AnsweredBefore(stored)
 
     def _forget(self) -> None:
         for id in self._seen:

@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     cached_states: int = Field(
         default=50_000, ge=0, description="aggregates kept in memory per context"
     )
+    snapshots: bool = Field(
+        default=True,
+        description="start from a snapshot when a long stream is loaded; false folds all of it",
+    )
     database_connections: int = Field(
         default=10, ge=2, le=500, description="per database and process"
     )

@@ -1,29 +1,28 @@
 """States in memory: a command decides on the state that the one before it leaves."""
 
 from collections import OrderedDict
-from typing import Any
 from uuid import UUID
 
-from domain import Event, Refused, State
+from domain import State
+from infra.following import Following
+from infra.loading import Loader, taken
 from infra.log.codec import Codec
-from infra.log.gather import GatheredReads
 from infra.log.group import Pending
-from infra.log.port import Recorded, Store
-
-
-class IdTaken(Refused, code="id_taken"):
-    """The id belongs to an aggregate of another kind in the same context."""
+from infra.log.port import Store
+from infra.snapshots import Snapshots
 
 
 class Cached:
     """A stream's newest state here, and the append on its way that leads to it."""
 
-    __slots__ = ("pending", "state", "version")
+    __slots__ = ("due", "pending", "state", "version")
 
     def __init__(self, state: State, version: int, pending: Pending | None = None) -> None:
         self.state = state
         self.version = version
         self.pending = pending
+        self.due: int | None = None
+        """The version from which on a snapshot is due; None when it is not known yet."""
 
 
 class Streams:
@@ -34,11 +33,13 @@ class Streams:
     may be behind the log, when another process wrote; the version check of the append says so.
     """
 
-    def __init__(self, store: Store, codec: Codec, capacity: int) -> None:
-        self._reads = GatheredReads(store)
-        self._codec = codec
+    def __init__(self, store: Store, codec: Codec, capacity: int, snapshots: Snapshots) -> None:
+        self.snapshots = snapshots
+        self._loader = Loader(store, codec, snapshots)
         self._capacity = capacity
         self._entries: OrderedDict[UUID, Cached] = OrderedDict()
+        self.following = Following(store, codec, self._know, self._renew)
+        """Begun when a command turns out to be decided on an old state."""
 
     async def get(self, state: type[State], id: UUID) -> Cached:
         """Return the stream's newest state. Raises `IdTaken` when it is of another kind."""
@@ -64,6 +65,8 @@ class Streams:
 
     def put(self, id: UUID, entry: Cached) -> None:
         """Keep a newer state."""
+        if entry.state.SNAPSHOT_EVERY:
+            self._offer(id, entry)
         self._entries[id] = entry
         self._entries.move_to_end(id)
         while len(self._entries) > self._capacity:
@@ -73,23 +76,36 @@ class Streams:
         """Forget a state that turned out wrong."""
         self._entries.pop(id, None)
 
+    def _know(self, id: UUID) -> tuple[State, int] | None:
+        entry = self._entries.get(id)
+        if entry is None or (entry.pending and not entry.pending.done):
+            return None  # what is on its way will be overtaken, and find out by itself
+        return entry.state, entry.version
+
+    def _renew(self, id: UUID, state: State | None, version: int) -> None:
+        if state is None:
+            self.drop(id)
+            return
+        newer = Cached(state, version)  # whoever has the old one goes on with that
+        newer.due = self._entries[id].due
+        self._entries[id] = newer
+
     async def _load(self, state: type[State], id: UUID) -> Cached:
-        recorded = await self._reads.stream(id)
+        loaded = await self._loader.load(state, id)
         entry = self._entries.get(id)  # whoever decided meanwhile has the newer one
         if entry is None:
-            entry = Cached(fold(state, id, recorded, self._codec), len(recorded))
+            entry = Cached(loaded.state, loaded.version)
+            entry.due = loaded.base + state.SNAPSHOT_EVERY
             self.put(id, entry)
         return entry
 
-
-def fold(state: type[State], id: UUID, recorded: list[Recorded], codec: Codec) -> Any:
-    """Return the state after all `recorded` facts. Raises `IdTaken` for facts of another kind."""
-    facts: list[Event] = codec.decode_all(recorded)
-    if recorded and recorded[0].at.kind != state.KIND:
-        raise taken(id, recorded[0].at.kind, state.KIND)
-    return state().fold(facts)
-
-
-def taken(id: UUID, holder: str, wanted: str) -> IdTaken:
-    """Return the refusal of an id that belongs to an aggregate of the kind `holder`."""
-    return IdTaken(f"{id} is the id of a {holder}, so no {wanted} can have it; choose another id")
+    def _offer(self, id: UUID, entry: Cached) -> None:
+        """Have a snapshot taken when the stream has grown enough since the last one known."""
+        every = entry.state.SNAPSHOT_EVERY
+        if entry.due is None:
+            before = self._entries.get(id)
+            # Without one in memory it is not known: the next load will tell.
+            entry.due = before.due if before and before.due is not None else entry.version + every
+        if entry.version >= entry.due:
+            entry.due = entry.version + every
+            self.snapshots.offer(id, entry.state, entry.version, entry.pending)

@@ -16,6 +16,8 @@ from infra.discovery import Features
 from infra.dispatch import Answer, ContextLog, Dispatcher, Meta
 from infra.log.codec import Codec
 from infra.log.notify import listen
+from infra.log.tail import Tail
+from infra.moves import Moves
 from infra.queries import Queries
 from infra.readers import Reader
 from infra.session import Turn
@@ -66,6 +68,8 @@ class System:
     queries: Queries
     telemetry: Telemetry
     bells: dict[str, Bell]
+    tails: dict[str, Tail]
+    moves: Sequence[Moves]
     sources: list[Source] = field(default_factory=list)
     """Adapters to the outside world that speak by themselves."""
     pools: dict[Database, AsyncConnectionPool] = field(default_factory=dict)
@@ -138,8 +142,13 @@ class System:
             for deadlines in self.deadlines:
                 moved += await deadlines.step()
             if not moved and not await self._step(projections):
-                return
+                return await self.snapshots_written()
         raise RuntimeError(f"the readers did not come to rest in {MAX_ROUNDS} rounds")
+
+    async def snapshots_written(self) -> None:
+        """Wait until the snapshots that are due are written, or have failed."""
+        for log in self.logs.values():
+            await log.streams.snapshots.written()
 
     async def _step(self, readers: Sequence[Reader]) -> int:
         heads = {context: await log.store.head() for context, log in self.logs.items()}
@@ -179,8 +188,14 @@ class System:
                 task.cancel()
             _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
         self.tasks.clear()
+        for tail in self.tails.values():
+            await tail.close()
+        for moves in self.moves:
+            await moves.close()
         for log in self.logs.values():
             await log.group.close()
+            await log.streams.following.close()
+            await log.streams.snapshots.close()
             await log.store.close()
         for pool in self.pools.values():
             await pool.close()
@@ -193,9 +208,10 @@ class System:
         self.tasks.append(task)
 
     def _listen(self) -> None:
-        for context, database in self.databases.items():
+        for database in set(self.databases.values()):
             if not database.is_sqlite:
-                self._start(listen(database, context, self.bells[context]), f"listen {context}")
+                bells = {c: self.bells[c] for c, of in self.databases.items() if of is database}
+                self._start(listen(database, bells), f"listen {', '.join(bells)}")
 
 
 def _tell_its_end(task: asyncio.Task[None]) -> None:

@@ -76,6 +76,12 @@ class Telemetry:
             buckets=SECONDS,
             registry=self.registry,
         )
+        self.snapshots = Counter(
+            "snapshots_total",
+            "Snapshots of states by what became of them.",
+            ["context", "result"],
+            registry=self.registry,
+        )
         self.reader_facts = Counter(
             "reader_facts_total", "Facts handled by a reader.", ["reader"], registry=self.registry
         )
@@ -104,6 +110,10 @@ class Telemetry:
         """Count a transaction of a log."""
         self.append_size.labels(context).observe(size)
         self.append_seconds.labels(context).observe(seconds)
+
+    def snapshot(self, context: str, result: str) -> None:
+        """Count a snapshot: taken, used, unfit, skipped, failed."""
+        self.snapshots.labels(context, result).inc()
 
     def reader(self, reader: str, facts: int, seconds: float) -> None:
         """Count a batch of a reader."""

@@ -3,12 +3,13 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from psycopg_pool import AsyncConnectionPool
 
 from commands import Clock, Ids
 from commands.commerce.payment import Gateway
-from domain import PROCESS
+from domain import PROCESS, is_process
 from infra.acquirer import SimulatedAcquirer
 from infra.bell import Bell
 from infra.clock import SystemClock, SystemIds
@@ -23,11 +24,14 @@ from infra.log.postgres import PostgresStore, open_pool
 from infra.log.sqlite import SQLiteStore
 from infra.log.tail import Tail
 from infra.migrations import migrate
+from infra.moves import Moves
 from infra.processes import SagaRunner
 from infra.projector import Projector, create_tables
 from infra.queries import Queries
 from infra.readers import Output, Reader
 from infra.settings import Settings
+from infra.shapes import shapes_of
+from infra.snapshots import Snapshots
 from infra.streams import Streams
 from infra.system import Source, System
 from infra.telemetry import Telemetry
@@ -82,6 +86,8 @@ async def open_system(
         queries=Queries(builder.databases, readers, settings.wait_ms / 1000),
         telemetry=builder.telemetry,
         bells=builder.bells,
+        tails=builder.tails,
+        moves=[*builder.moves.values()],
         sources=[adapter for adapter in given.values() if isinstance(adapter, Source)],
         pools=builder.pools,
     )
@@ -118,12 +124,15 @@ class _Builder:
         self.features = features
         self.clock = clock
         self.codec = Codec(features.facts)
+        shapes = shapes_of(features.states.values(), features.facts)
+        self.shapes = shapes if settings.snapshots else {}
         self.telemetry = Telemetry()
         self.databases: dict[str, Database] = {}
         self.pools: dict[Database, AsyncConnectionPool] = {}
         self.logs: dict[str, ContextLog] = {}
         self.bells: dict[str, Bell] = {}
         self.tails: dict[str, Tail] = {}
+        self.moves: dict[tuple[str, bool], Moves] = {}
 
     async def connect(self, contexts: Iterable[str]) -> None:
         """Open databases and logs of the contexts, and of those that their sagas follow."""
@@ -161,7 +170,10 @@ class _Builder:
             queue=self.settings.append_queue,
             observe=self._appended(context),
         )
-        streams = Streams(store, self.codec, self.settings.cached_states)
+        snapshots = Snapshots(
+            context, store.histories, self.shapes, partial(self.telemetry.snapshot, context)
+        )
+        streams = Streams(store, self.codec, self.settings.cached_states, snapshots)
         self.logs[context] = ContextLog(store, group, streams)
         self.tails[context] = Tail(store, self.codec)
 
@@ -223,13 +235,18 @@ class _Builder:
                 name = f"{PROCESS}{running.name}@{followed}"
                 yield self._reader(name, followed, runner, running.context)
 
+    def _moves(self, home: str, of_processes: bool) -> Moves:
+        # Processes wait for their commands: what others are ready to write does not wait for them.
+        if (home, of_processes) not in self.moves:
+            self.moves[home, of_processes] = Moves(self.databases[home], home)
+        return self.moves[home, of_processes]
+
     def _reader(self, name: str, followed: str, output: Output, home: str) -> Reader:
         return Reader(
             name,
             self.tails[followed],
-            self.databases[home],
+            self._moves(home, is_process(name)),
             output,
-            home=home,
             batch=self.settings.reader_batch,
             bell=self.bells[followed],
             observe=self.telemetry.reader,

@@ -17,9 +17,9 @@ from domain import Envelope, Event, Refused, State
 from infra.acquirer import SimulatedAcquirer
 from infra.discovery import Features
 from infra.dispatch import Answer, Meta
+from infra.loading import fold
 from infra.log.port import Append, Origin, Write
 from infra.settings import Settings
-from infra.streams import fold
 from infra.system import System
 from infra.wiring import open_system
 from projections import Detail, Listing

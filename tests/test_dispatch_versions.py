@@ -11,10 +11,10 @@ from infra.dispatch import (
     Answer,
     Meta,
 )
+from infra.loading import IdTaken
 from infra.log.group import MAX_TRIES
 from infra.log.port import Append, Outcome, Store, Unavailable
 from infra.session import VersionMoved
-from infra.streams import IdTaken
 from tests.probe.job import (
     JobOver,
     KeepNote,

@@ -10,7 +10,8 @@ from sqlalchemy import text
 from commands import Caller
 from infra.changes import ImpossibleChange
 from infra.log.port import CorruptFact, Unavailable
-from infra.readers import Overtaken, Reader
+from infra.moves import Overtaken
+from infra.readers import Reader
 from infra.system import System
 from tests.log.appends import append, store_of
 from tests.log.appends import fact as encoded

@@ -8,8 +8,8 @@ import pytest
 
 from infra.dispatch import Meta
 from infra.log.port import Unavailable
+from infra.moves import Overtaken
 from infra.processes import caller_of
-from infra.readers import Overtaken
 from infra.wiring import open_system
 from tests.probe.features import FEATURES
 from tests.probe.job import (

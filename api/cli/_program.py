@@ -12,6 +12,7 @@ from rich.console import Console
 
 from domain import Refused
 from infra.changes import ImpossibleChange
+from infra.collector import look_rarely
 from infra.discovery import Misbuilt
 from infra.log.port import LogError
 from infra.logging import configure
@@ -86,6 +87,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 async def opened(settings: Settings, contexts: Iterable[str] | None = ()) -> AsyncIterator[System]:
     """Open a system and close it at the end."""
     system = await open_system(settings, contexts or ())
+    look_rarely()
     try:
         yield system
     finally:

@@ -4,13 +4,11 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from domain import Event, Refused, State, is_process
 from domain.banking.funds import Funds
-from domain.banking.hold import (
-    HoldExpired,
-    HoldPlaced,
-    HoldRefused,
-)
+from domain.banking.hold import HoldExpired, HoldPlaced, HoldRefused
 from domain.banking.posting import (
     AccountCredited,
     AccountDebited,
@@ -70,6 +68,14 @@ class Status(StrEnum):
     OPEN = "open"
     FROZEN = "frozen"
     CLOSED = "closed"
+
+
+STATUS_AFTER: dict[type[Event], Status] = {
+    AccountOpened: Status.OPEN,
+    AccountFrozen: Status.FROZEN,
+    AccountUnfrozen: Status.OPEN,
+    AccountClosed: Status.CLOSED,
+}
 
 
 class Account(State, frozen=True):
@@ -277,21 +283,16 @@ class Account(State, frozen=True):
 
     def evolve(self, event: Event) -> "Account":
         """Return the account after `event`."""
-        match event:
-            case AccountOpened():
-                return self.replace(
-                    status=Status.OPEN,
-                    holder_id=event.holder_id,
-                    kind=event.kind,
-                    funds=Funds(currency=event.currency, credit_limit=event.credit_limit),
-                )
-            case AccountFrozen():
-                return self.replace(status=Status.FROZEN)
-            case AccountUnfrozen():
-                return self.replace(status=Status.OPEN)
-            case AccountClosed():
-                return self.replace(status=Status.CLOSED)
-        return self.replace(funds=self.funds.after(event))
+        # Few tests before a posting, which nearly all facts of a long account are.
+        status = STATUS_AFTER.get(type(event))
+        if status is None:
+            return replace(self, funds=self.funds.after(event))
+        if isinstance(event, AccountOpened):
+            funds = Funds(currency=event.currency, credit_limit=event.credit_limit)
+            return self.replace(
+                status=status, holder_id=event.holder_id, kind=event.kind, funds=funds
+            )
+        return self.replace(status=status)
 
 
 def _raise(refusal: Refused | None) -> None:

@@ -6,6 +6,7 @@ from typing import TypeVar
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from domain import MAX_AMOUNT, Event, Refused, is_process
 from domain.banking.hold import MAX_HOLDS, Hold, HoldExpired, HoldPlaced, HoldRefused, HoldReleased
@@ -44,6 +45,8 @@ RECENT = 128
 It is the second guard: the log keeps every command's idempotency key for ever. This one catches
 a posting that is sent again under another key while fewer than `RECENT` others came between.
 """
+FORGOTTEN_AT_ONCE = 32
+"""Postings beyond `RECENT` that are forgotten together, so that most facts copy them once."""
 
 
 class Funds(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +72,7 @@ class Funds(msgspec.Struct, frozen=True, kw_only=True):
 
     def knows(self, what: str, id: UUID) -> bool:
         """Tell whether the posting is among the recent ones."""
-        return f"{what} {id}" in self.recent
+        return _posting(what, id) in self.recent
 
     def no_credit(self, amount: int, currency: str) -> Refused | None:
         """Money may come in when its currency is right and there is room for it."""
@@ -172,41 +175,45 @@ class Funds(msgspec.Struct, frozen=True, kw_only=True):
         """Return the funds after a fact of the account."""
         match event:
             case MoneyDeposited(deposit_id=id, balance=balance):
-                return self._with("deposit", id, balance=balance)
-            case MoneyWithdrawn(withdrawal_id=id, balance=balance):
-                return self._with("withdrawal", id, balance=balance)
-            case HoldPlaced(hold_id=id):
-                hold = Hold(event.amount, event.expires_at, event.by_process, event.transfer_id)
-                return self._with("hold", id, holds={**self.holds, id: hold})
-            case HoldRefused(hold_id=id):
-                return self._with("hold", id)
-            case HoldReleased(hold_id=id) | HoldExpired(hold_id=id):
-                return self._but(holds=_without(self.holds, id))
+                return replace(self, recent=self._and("deposit", id), balance=balance)
+            case AccountCredited(transfer_id=id, balance=balance):
+                return replace(self, recent=self._and("credit", id), balance=balance)
             case AccountDebited(transfer_id=id, balance=balance):
-                return self._with(
-                    "debit",
-                    id,
+                return replace(
+                    self,
+                    recent=self._and("debit", id),
                     balance=balance,
                     holds=_without(self.holds, event.hold_id),
                     in_flight={**self.in_flight, id: event.amount},
                 )
-            case DebitRefused(transfer_id=id):
-                return self._with("debit", id)
-            case AccountCredited(transfer_id=id, balance=balance):
-                return self._with("credit", id, balance=balance)
-            case CreditRefused(transfer_id=id):
-                return self._with("credit", id)
-            case AccountRefunded(transfer_id=id, balance=balance):
-                return self._but(balance=balance, in_flight=_without(self.in_flight, id))
             case DebitSettled(transfer_id=id):
-                return self._but(in_flight=_without(self.in_flight, id))
+                return replace(self, in_flight=_without(self.in_flight, id))
+            case MoneyWithdrawn(withdrawal_id=id, balance=balance):
+                return replace(self, recent=self._and("withdrawal", id), balance=balance)
+            case HoldPlaced(hold_id=id):
+                hold = Hold(event.amount, event.expires_at, event.by_process, event.transfer_id)
+                return replace(self, recent=self._and("hold", id), holds={**self.holds, id: hold})
+            case HoldRefused(hold_id=id):
+                return replace(self, recent=self._and("hold", id))
+            case HoldReleased(hold_id=id) | HoldExpired(hold_id=id):
+                return replace(self, holds=_without(self.holds, id))
+            case DebitRefused(transfer_id=id):
+                return replace(self, recent=self._and("debit", id))
+            case CreditRefused(transfer_id=id):
+                return replace(self, recent=self._and("credit", id))
+            case AccountRefunded(transfer_id=id, balance=balance):
+                return replace(self, balance=balance, in_flight=_without(self.in_flight, id))
         return self
 
-    def _with(self, what: str, id: UUID, **changes: object) -> "Funds":
-        return self._but(recent=(*self.recent, f"{what} {id}")[-RECENT:], **changes)
+    def _and(self, what: str, id: UUID) -> tuple[str, ...]:
+        # Most of what a long account costs to fold is here: a sum of tuples copies once.
+        full = len(self.recent) >= RECENT + FORGOTTEN_AT_ONCE
+        kept = self.recent[FORGOTTEN_AT_ONCE:] if full else self.recent
+        return kept + (_posting(what, id),)  # noqa: RUF005
 
-    def _but(self, **changes: object) -> "Funds":
-        return msgspec.structs.replace(self, **changes)
+
+def _posting(what: str, id: UUID) -> str:
+    return f"{what} {id.int.to_bytes(16).hex()}"  # `id.hex`, in half its time
 
 
 def _without(entries: Mapping[UUID, T], id: UUID | None) -> dict[UUID, T]:

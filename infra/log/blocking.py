@@ -153,10 +153,8 @@ class BlockingLog:
         if not self._following:
             self._following.append(asyncio.create_task(self._poll()))
             if not self.database.is_sqlite:
-                bell = _Relay(self)
-                self._following.append(
-                    asyncio.create_task(listen(self.database, self.context, bell))
-                )
+                bells = {self.context: _Relay(self)}
+                self._following.append(asyncio.create_task(listen(self.database, bells)))
 
     async def _poll(self) -> None:
         while True:

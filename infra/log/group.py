@@ -15,7 +15,6 @@ from infra.log.port import (
     LogError,
     Outcome,
     Rejected,
-    Repeated,
     Stale,
     Store,
     Unavailable,
@@ -25,6 +24,11 @@ MAX_TRIES = 3
 """Times a batch is sent when the store gives no answer. Receipts make sending again safe."""
 RETRY_S = 0.05
 """Pause before the second try, in seconds; doubled for the next."""
+
+WORTH_WAITING_S = 0.0005
+"""Less is no line of others, but the rest of one batch."""
+MAX_WAITED_S = 0.005
+"""Longest pause before a batch for the sake of other processes."""
 
 log = structlog.get_logger("aorist.log")
 
@@ -108,9 +112,12 @@ class GroupCommit:
 
     async def _drain(self) -> None:
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
-            started = time.perf_counter()
+            batch: list[Pending] = []
             try:
+                await self._let_others_write()
+                size = min(self._batch, len(self._waiting))
+                batch += [self._waiting.popleft() for _ in range(size)]
+                started = time.perf_counter()
                 await self._commit(batch)
                 self._observe(len(batch), time.perf_counter() - started)
             except Exception as error:
@@ -127,6 +134,16 @@ class GroupCommit:
             self._break_off(self._waiting, asyncio.CancelledError())
             self._waiting.clear()
 
+    async def _let_others_write(self) -> None:
+        """Wait here as long as the last batch stood behind those of other processes.
+
+        What is sent stands in a line in the database, and none can join it any more. Whoever
+        waits here instead goes later with a larger batch, and is written at the same time.
+        """
+        waited = self._store.waited_s
+        if waited > WORTH_WAITING_S:
+            await asyncio.sleep(min(waited, MAX_WAITED_S))
+
     @staticmethod
     def _break_off(batch: Iterable[Pending], error: BaseException) -> None:
         for pending in batch:
@@ -136,7 +153,7 @@ class GroupCommit:
         todo = batch
         while todo := self._possible(todo):
             try:
-                outcomes, was_unsure = await self._send(todo)
+                outcomes = await self._send(todo)
             except Rejected as error:
                 if len(todo) == 1:
                     todo[0].settle(error)
@@ -151,8 +168,6 @@ class GroupCommit:
                     pending.settle(error)
                 return
             for pending, outcome in zip(todo, outcomes, strict=True):
-                if was_unsure and isinstance(outcome, Repeated):
-                    outcome = _ours(pending.append, outcome)
                 if outcome is not None:
                     pending.settle(outcome)
 
@@ -169,30 +184,11 @@ class GroupCommit:
                 todo.append(pending)
         return todo
 
-    async def _send(self, batch: list[Pending]) -> tuple[list[Outcome | None], bool]:
-        """Return the outcomes, and whether an earlier try had no answer and may be in the log."""
+    async def _send(self, batch: list[Pending]) -> list[Outcome | None]:
         appends = [pending.append for pending in batch]
         async for attempt in stamina.retry_context(
             on=Unavailable, attempts=MAX_TRIES, wait_initial=RETRY_S, wait_jitter=0, timeout=None
         ):
             with attempt:
-                return await self._store.append(appends), attempt.num > 1
+                return await self._store.append(appends)
         raise AssertionError("unreachable")
-
-
-def _ours(append: Append, repeated: Repeated) -> Outcome:
-    """Tell the try before, whose answer was lost, from an earlier command with this one's id.
-
-    A process sends the very same command again when it was killed in between. That one may have
-    been decided on another state; then its answer stands, and this decision is void.
-    """
-    stored = repeated.stored
-    first = append.writes[0] if append.writes else None
-    ours = (
-        stored.command_id == append.origin.command_id
-        and stored.refusal == append.refusal
-        and stored.stream == (first.stream if first else None)
-        and stored.version == (first.last if first else 0)
-        and stored.facts == sum(len(write.facts) for write in append.writes)
-    )
-    return Accepted(stored) if ours else repeated

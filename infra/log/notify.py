@@ -1,6 +1,8 @@
-"""Hears PostgreSQL's notifications and rings the bell. They only wake: polling finds all facts."""
+"""Hears PostgreSQL's notifications and rings the bells. They only wake: polling finds all facts."""
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 import psycopg
 import structlog
@@ -9,19 +11,39 @@ from infra.bell import Bell
 from infra.database import Database
 
 RECONNECT_S = 1.0
+CONNECT_S = 5
+"""How long a try to connect may take."""
+KEEPALIVES: dict[str, Any] = {
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+"""In seconds and tries: a silent connection that is dead is noticed within a minute."""
 
 log = structlog.get_logger("aorist.notify")
 
 
-async def listen(database: Database, context: str, bell: Bell) -> None:
-    """Ring `bell` at every append to the context's log, by whichever process; until cancelled."""
+async def listen(database: Database, bells: Mapping[str, Bell]) -> None:
+    """Ring a context's bell at every append to its log, by whichever process; until cancelled."""
+    channels = {f"aorist_{context}": bell for context, bell in bells.items()}
+    lost = False
     while True:
         try:
-            connection = await psycopg.AsyncConnection.connect(database.conninfo, autocommit=True)
-            async with connection:
-                await connection.execute(f"LISTEN aorist_{context}")
-                async for _ in connection.notifies():
-                    bell.ring()
+            async with await psycopg.AsyncConnection.connect(
+                database.conninfo, autocommit=True, connect_timeout=CONNECT_S, **KEEPALIVES
+            ) as connection:
+                for channel in channels:
+                    await connection.execute(f"LISTEN {channel}")
+                for bell in channels.values():
+                    bell.ring()  # there may have been news while nobody listened
+                if lost:
+                    log.info("notifications heard again", contexts=[*bells])
+                    lost = False
+                async for notification in connection.notifies():
+                    channels[notification.channel].ring()
         except (psycopg.Error, OSError) as error:
-            log.warning("notifications lost, polling goes on", context=context, error=str(error))
+            if not lost:
+                reason = str(error).strip().partition("\n")[0]
+                log.warning("notifications lost, polling goes on", contexts=[*bells], error=reason)
+            lost = True
         await asyncio.sleep(RECONNECT_S)

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from domain import Envelope, Forbidden, Invalid, NotFound, Refused
+from infra.log.histories import Histories
 
 MAX_BATCH = 1_000
 """Appends that go to the store in one transaction."""
@@ -129,7 +130,11 @@ class Stale(msgspec.Struct, frozen=True):
 
 
 class Repeated(msgspec.Struct, frozen=True):
-    """The key was used before; nothing was appended; this is what happened then."""
+    """The key was used before; nothing was appended; this is what happened then.
+
+    `stored` of this very command id means that an earlier try was written: an answer was lost,
+    or another process took the same step, perhaps deciding other facts.
+    """
 
     stored: Stored
 
@@ -169,6 +174,10 @@ class Store(Protocol):
     """What SQLite and PostgreSQL do for one context's log."""
 
     context: str
+    waited_s: float
+    """For how many seconds the last batch stood behind those of other processes."""
+    histories: Histories
+    """What its states are folded from."""
 
     async def append(self, batch: Sequence[Append]) -> list[Outcome | None]:
         """Write the whole batch in one transaction, or nothing.
@@ -190,10 +199,6 @@ class Store(Protocol):
         newest_first: bool = False,
     ) -> list[Recorded]:
         """Return the facts of a stream with `after` < version <= `upto`, in order."""
-        ...
-
-    async def streams(self, ids: Sequence[UUID]) -> dict[UUID, list[Recorded]]:
-        """Return the facts of several streams, each in order; no entry for one without facts."""
         ...
 
     async def read(

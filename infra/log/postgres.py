@@ -13,6 +13,7 @@ from infra.database import POOL_WAIT_S, Database
 from infra.log import rows
 from infra.log.arrays import PARAMETERS, Packed, PackedDumper, packed
 from infra.log.batch import Batch
+from infra.log.histories import Histories
 from infra.log.port import (
     Append,
     Key,
@@ -25,6 +26,7 @@ from infra.log.port import (
     Taken,
     Unavailable,
 )
+from infra.log.postgres_histories import PostgresHistories
 
 T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
@@ -80,6 +82,8 @@ class PostgresStore:
 
     def __init__(self, pool: Pool, context: str) -> None:
         self.context = context
+        self.waited_s = 0.0
+        self.histories: Histories = PostgresHistories(context, self._with)
         self._pool = pool
         self._call = f"SELECT * FROM {context}.append({PARAMETERS})"
 
@@ -92,10 +96,11 @@ class PostgresStore:
             return batch.failed(batch.stale, {})
         cursor = await connection.execute(self._call, packed(batch), prepare=True)
         found = await cursor.fetchall()
+        self.waited_s = found[0][3]
         if found[0][0] == "accepted":
             return batch.accepted(self.context, found[0][1], found[0][2].astimezone(UTC))
         stale, repeated = {}, {}
-        for outcome, number, _ in found:
+        for outcome, number, *_ in found:
             if outcome == "stale":
                 check = batch.checks[number - 1]
                 stale[check.append] = Stale(check.stream)
@@ -124,11 +129,6 @@ class PostgresStore:
             [id, after, _top(upto)],
             limit,
         )
-
-    async def streams(self, ids: Sequence[UUID]) -> dict[UUID, list[Recorded]]:
-        """Return the facts of several streams, each in order; no entry for one without facts."""
-        wanted = "stream = ANY(%s) ORDER BY stream, version"
-        return rows.by_stream(await self._events(wanted, [list(ids)], None))
 
     async def read(
         self, after: int, limit: int, topics: Sequence[str] = (), upto: int | None = None

@@ -22,9 +22,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from infra.clock import SystemIds
 from infra.log.blocking import BlockingLog
 from infra.log.port import (
-    Accepted,
     Append,
     Origin,
+    Stale,
     Tracked,
 )
 from infra.log.stored import library_errors, notification, stored_event, stream_id, writes
@@ -91,7 +91,7 @@ class LogAggregateRecorder(LogRecorder, AggregateRecorder):
             tracked=self._tracked(tracking) if tracking else None,
         )
         outcome = self.run(self._log.append(append))
-        if not isinstance(outcome, Accepted):
+        if isinstance(outcome, Stale):  # a repeat can only be of itself: nobody else has its key
             raise IntegrityError(_late(stored_events, tracking))
         last = outcome.stored.position
         return list(range(last - len(stored_events) + 1, last + 1))

@@ -41,14 +41,6 @@ def recorded(context: str, row: Sequence[Any]) -> Recorded:
     )
 
 
-def by_stream(found: Iterable[Recorded]) -> dict[UUID, list[Recorded]]:
-    """Return facts by stream, in the order they came."""
-    streams: dict[UUID, list[Recorded]] = {}
-    for one in found:
-        streams.setdefault(one.at.stream, []).append(one)
-    return streams
-
-
 def by_key(found: Iterable[Stored]) -> dict[Key, Stored]:
     """Return receipts by their keys."""
     return {(one.actor, one.command, one.key): one for one in found}

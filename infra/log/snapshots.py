@@ -7,6 +7,7 @@ from uuid import UUID
 from eventsourcing.persistence import AggregateRecorder, StoredEvent
 from sqlalchemy import text
 
+from infra.log.histories import SHAPE_MARK
 from infra.log.recorder import LogRecorder
 from infra.log.stored import encoded, stream_id
 
@@ -21,6 +22,8 @@ SELECT = {
     True: "version, topic, data",
 }
 STREAM = {False: "CAST(:stream AS uuid)", True: ":stream"}
+# The states that Aorist keeps in the same table are none of the library's.
+OWN = {False: f"strpos(topic, '{SHAPE_MARK}') = 0", True: f"instr(topic, '{SHAPE_MARK}') = 0"}
 
 
 class LogSnapshotRecorder(LogRecorder, AggregateRecorder):
@@ -29,7 +32,7 @@ class LogSnapshotRecorder(LogRecorder, AggregateRecorder):
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
     ) -> Sequence[int] | None:
-        """Keep all or none. Raises `IntegrityError` when there is one of the version already."""
+        """Keep all or none. Raises `IntegrityError` when there is one of topic and version."""
         if stored_events:
             self.run(self._insert([self._row(event) for event in stored_events]))
         return None
@@ -50,7 +53,7 @@ class LogSnapshotRecorder(LogRecorder, AggregateRecorder):
         sqlite = self._log.database.is_sqlite
         statement = (
             f"SELECT {SELECT[sqlite]} FROM {self._log.table('snapshots')}"
-            f" WHERE stream = {STREAM[sqlite]}"
+            f" WHERE stream = {STREAM[sqlite]} AND {OWN[sqlite]}"
             f"{'' if gt is None else ' AND version > :gt'}"
             f"{'' if lte is None else ' AND version <= :lte'}"
             f" ORDER BY version{' DESC' if desc else ''}"

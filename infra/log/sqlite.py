@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from uuid import UUID
 from infra.database import Database
 from infra.log import rows
 from infra.log.batch import Batch
+from infra.log.histories import Histories
 from infra.log.plain import event_row, plain, receipt_row, topic_range
 from infra.log.port import (
     Append,
@@ -25,6 +26,7 @@ from infra.log.port import (
     Taken,
     Unavailable,
 )
+from infra.log.sqlite_histories import SQLiteHistories, transaction
 
 T = TypeVar("T")
 
@@ -54,6 +56,8 @@ class SQLiteStore:
 
     def __init__(self, database: Database, context: str) -> None:
         self.context = context
+        self.waited_s = 0.0  # one process writes to a file, as a rule
+        self.histories: Histories = SQLiteHistories(context, self._in_reading, self._in_writing)
         self._database = database
         self._write_thread = ThreadPoolExecutor(1, f"{context}-log-writer")
         self._read_threads = ThreadPoolExecutor(READ_THREADS, f"{context}-log-reader")
@@ -68,22 +72,12 @@ class SQLiteStore:
             return await self._in(self._write_thread, lambda: self._append(Batch(batch)))
 
     def _append(self, batch: Batch) -> list[Outcome | None]:
-        if self._writer is None:
-            self._writer = self._database.connect()
-        connection = self._writer
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with self._writing() as connection:
             repeated = self._repeated(connection, batch)
             stale = batch.stale | self._stale(connection, batch)
             if repeated or stale:
-                connection.execute("ROLLBACK")
                 return batch.failed(stale, repeated)
             base, time = self._insert(connection, batch)
-            connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):  # the transaction may be gone already
-                connection.execute("ROLLBACK")
-            raise
         return batch.accepted(self.context, base, time)
 
     def _repeated(self, connection: sqlite3.Connection, batch: Batch) -> dict[int, Stored]:
@@ -157,12 +151,6 @@ class SQLiteStore:
             [str(id), after, _top(upto)],
             limit,
         )
-
-    async def streams(self, ids: Sequence[UUID]) -> dict[UUID, list[Recorded]]:
-        """Return the facts of several streams, each in order; no entry for one without facts."""
-        names = json.dumps([str(id) for id in ids])
-        wanted = "stream IN (SELECT value FROM json_each(?)) ORDER BY stream, version"
-        return rows.by_stream(await self._events(wanted, [names], None))
 
     async def read(
         self, after: int, limit: int, topics: Sequence[str] = (), upto: int | None = None
@@ -251,6 +239,28 @@ class SQLiteStore:
         self._read_threads.shutdown()
 
     # ── connections ──────────────────────────────────────────────────────────────────────────
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        if self._writer is None:
+            self._writer = self._database.connect()
+        with transaction(self._writer, "BEGIN IMMEDIATE"):
+            yield self._writer
+
+    async def _in_writing(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def written() -> T:
+            with self._writing() as connection:
+                return work(connection)
+
+        async with self._database.turn:
+            return await self._in(self._write_thread, written)
+
+    async def _in_reading(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def read(connection: sqlite3.Connection) -> T:
+            with transaction(connection, "BEGIN"):
+                return work(connection)
+
+        return await self._in(self._read_threads, lambda: self._reading(read))
 
     def _reading(self, work: Callable[[sqlite3.Connection], T]) -> T:
         connection = self._readers.pop() if self._readers else self._database.connect()

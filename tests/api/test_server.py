@@ -15,7 +15,6 @@ from api.http import make_app
 from tests.api.http import ALICE, OPERATOR, problem
 from tests.log.test_unsteady_postgres import TERMINATE
 from tests.scenario import Scenario, until
-from tests.test_readers import spoil_of
 
 AS_ALICE = {"Aorist-Actor": str(ALICE)}
 PROFILE = {"name": "Alice"}
@@ -144,12 +143,15 @@ def test_a_stream_that_nobody_hears_is_cleared_away(serve) -> None:
     serve(body)
 
 
-def test_a_stream_ends_at_a_corrupt_fact_and_says_so(serve, world) -> None:
+@pytest.mark.parametrize("damage", ["UPDATE {} SET data = '[]'", "DELETE FROM {}"])
+def test_a_stream_ends_at_a_corrupt_or_lost_fact_and_says_so(serve, world, damage: str) -> None:
+    events = f"social{'_' if world.system.databases['social'].is_sqlite else '.'}events"
+
     async def body(client: Client, _: uvicorn.Server) -> None:
         await post(client, "/profiles", PROFILE)
         await post(client, "/posts", {"text": "one"})
         await post(client, "/posts", {"text": "two"})
-        await asyncio.to_thread(spoil_of, world, "social", 2, "[]")
+        await asyncio.to_thread(world.sql, damage.format(events) + " WHERE position = 2")
         async with stream(client, "&after=0") as following:
             assert (await following())[0] == 1
             id, event, said = await following()

@@ -21,7 +21,7 @@ from domain.banking.account import (
     AccountOpened,
     AccountUnfrozen,
 )
-from domain.banking.funds import MAX_BALANCE, RECENT
+from domain.banking.funds import FORGOTTEN_AT_ONCE, MAX_BALANCE, RECENT
 from domain.banking.hold import HoldExpired, HoldPlaced, HoldRefused, HoldReleased
 from domain.banking.number import NumberClaimed, is_number
 from domain.banking.posting import (
@@ -199,10 +199,14 @@ def test_no_balance_grows_beyond_what_can_be_counted() -> None:
 
 
 def test_what_an_account_remembers_is_bounded() -> None:
-    many = [deposited(1, n, UUID(int=n)) for n in range(1, RECENT + 2)]
-    state = Account().fold([opened(), *many])
-    assert len(state.funds.recent) == RECENT
-    assert state.deposit(UUID(int=RECENT + 1), 1, "EUR", "cash") == []
+    state = Account().fold([opened()])
+    for number in range(1, 2 * RECENT):
+        state = state.fold([deposited(1, number, UUID(int=number))])
+        known = [
+            n for n in range(1, number + 1) if not state.deposit(UUID(int=n), 1, "EUR", "cash")
+        ]
+        assert known[-RECENT:] == list(range(1, number + 1))[-RECENT:], "no gap, and enough"
+        assert len(known) <= RECENT + FORGOTTEN_AT_ONCE
 
 
 def test_only_credit_accounts_go_below_zero() -> None:

@@ -4,6 +4,7 @@ import importlib
 import os
 import pkgutil
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ BUILD = Path("build")
 QUICK_S = 0.3
 WIDTH = 110
 """Of the table, in a pipe."""
-MISSED, WRONG_USE = 1, 2
+MISSED, WRONG_USE, STOPPED = 1, 2, 143
 
 
 def groups() -> list[Group]:
@@ -56,6 +57,8 @@ def main(
             console.print(f"{figure.name:20} {figure.ours} beside {beside}, {figure.target}")
         return
     chosen = _chosen(only)
+    # Told to stop, it clears away its databases and processes, as at any other end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
     with _bench(quick, rounds, seconds) as bench:
         try:
             outcomes = _measured(chosen, bench, out)

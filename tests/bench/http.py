@@ -86,7 +86,7 @@ def served(bench: Bench, processes: int, number: int) -> Iterator[Client]:
 
 @contextmanager
 def _open(bench: Bench, names: frozenset[str]) -> Iterator[Mapping[str, Contender]]:
-    number = bench.size("http_accounts", 1_000, 100)
+    number = bench.size("http_accounts", 2_000, 100)
     bench.note("http_connections", CONNECTIONS)
     with ExitStack() as stack:
         client = stack.enter_context(served(bench, 1, number))

@@ -6,6 +6,7 @@ write for each line; only that they end in /dev/null.
 
 import asyncio
 import contextlib
+import gc
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -19,6 +20,7 @@ import uvloop
 from commands import Caller
 from commands.banking.account import DepositMoney, OpenAccount
 from infra.clock import SystemIds
+from infra.collector import look_rarely
 from infra.log.group import GroupCommit
 from infra.logging import configure
 from infra.settings import Settings
@@ -32,6 +34,8 @@ IN_FLIGHT = 64
 """Commands or appends on their way at a time."""
 CONTEXT = "banking"
 TELLER = Caller(actor="00000000-0000-7000-8000-000000000001", address="127.0.0.1")
+DEPOSIT = 100
+"""Cents."""
 ids = SystemIds()
 
 
@@ -92,6 +96,7 @@ async def _times(work: Callable[[], Awaitable[object]], number: int) -> None:
 def opened(url: str) -> Iterator[Ours]:
     """Open a system on an empty database, with the settings that the program has."""
     settings = Settings(database_url=url, log_format="json")
+    collecting = gc.get_threshold()
     with (
         open(os.devnull, "w", buffering=1, encoding="utf-8") as nowhere,
         contextlib.redirect_stderr(nowhere),
@@ -99,11 +104,14 @@ def opened(url: str) -> Iterator[Ours]:
     ):
         configure(settings)
         system = runner.run(open_system(settings, [CONTEXT]))
+        look_rarely()
         try:
             yield Ours(system, runner)
         finally:
             runner.run(system.close())
             structlog.reset_defaults()
+            gc.unfreeze()
+            gc.set_threshold(*collecting)
 
 
 def accounts(ours: Ours, number: int) -> list[UUID]:
@@ -124,4 +132,4 @@ def accounts(ours: Ours, number: int) -> list[UUID]:
 
 def deposit(account: UUID) -> DepositMoney:
     """Return a deposit that was not made before."""
-    return DepositMoney(account_id=account, deposit_id=ids.new(), amount=100, currency="EUR")
+    return DepositMoney(account_id=account, deposit_id=ids.new(), amount=DEPOSIT, currency="EUR")

@@ -43,7 +43,7 @@ def _shown(spread: Spread, unit: str) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f}"
 
 
 def write(path: Path, bench: Bench, machine: dict[str, Any], outcomes: Iterable[Outcome]) -> None:

@@ -28,6 +28,7 @@ class Unsteady:
     """The outside world: a store that fails as it is told to before it passes a batch on."""
 
     context = "probe"
+    waited_s = 0.0
 
     def __init__(self, store: Any, *troubles: Exception | str) -> None:
         self.store = store
@@ -156,9 +157,12 @@ def test_the_pauses_between_tries_are_short(group) -> None:
 
 def test_a_lost_answer_is_found_again_by_the_receipts(group) -> None:
     async def body(commit: GroupCommit, store: Unsteady) -> None:
-        found = await outcomes(*[commit.submit(append(A, n, fact())) for n in range(3)])
-        assert all(isinstance(one, Accepted) for one in found)
+        pending = [commit.submit(append(A, n, fact())) for n in range(3)]
+        found = await outcomes(*pending)
+        assert all(isinstance(one, Repeated) for one in found)
         assert [one.stored.position for one in found] == [1, 2, 3]
+        ids = [one.append.origin.command_id for one in pending]
+        assert [one.stored.command_id for one in found] == ids
         assert await store.store.head() == 3, "it was written once"
 
     group(body, "answer lost")

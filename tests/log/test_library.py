@@ -200,6 +200,20 @@ def test_a_repository_folds_our_states(banking, branch):
     assert branch.repository.get(ALICE, version=2, projector_func=folding(Account)) == read
 
 
+def test_snapshots_that_aorist_takes_are_none_of_the_library_s(banking, settings, monkeypatch):
+    monkeypatch.setattr(Account, "SNAPSHOT_EVERY", 2)
+    open_account(banking)
+    banking.when(deposit(500), deposit(250))
+    dot = "_" if banking.system.databases["banking"].is_sqlite else "."
+    assert banking.sql(f"SELECT version FROM banking{dot}snapshots") == [(2,)]
+
+    with Branch(env(settings, "banking", IS_SNAPSHOTTING_ENABLED="y")) as branch:
+        assert branch.snapshots is not None
+        assert list(branch.snapshots.get(ALICE)) == []
+        read = branch.repository.get(ALICE, projector_func=folding(Account))
+        assert (read.version, read.state) == (3, banking.state(Account, ALICE))
+
+
 def test_what_the_library_appends_is_decided_upon_and_projected(banking, branch):
     open_account(banking)
     branch.save(RecordedFact(ALICE, 2, AccountFrozen(reason="a court order")))

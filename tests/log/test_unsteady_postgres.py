@@ -13,9 +13,9 @@ from infra.dispatch import Answer, Meta
 from infra.log.group import MAX_TRIES
 from infra.log.port import Unavailable
 from infra.system import System
-from tests.log.appends import A
+from tests.log.appends import A, B
 from tests.probe.features import FEATURES
-from tests.probe.job import PushJob, StartJob
+from tests.probe.job import OddName, PushJob, StartJob
 from tests.scenario import Scenario
 from tests.stores import Stores
 
@@ -133,6 +133,20 @@ def test_an_answer_that_never_came_is_given_by_the_key(probe) -> None:
         assert await store.head() == 2
 
     probe.run(body())
+
+
+def test_a_lost_answer_is_found_again_at_once(probe) -> None:
+    """For the caller it is the first answer; what is in memory comes from the log."""
+    system = probe.system
+    store = system.logs["probe"].store
+    system.logs["probe"].group._store = _CutAfterCommit(store, 1)
+    start = probe.send(StartJob(job_id=A, name="dig"), by=ann)
+    assert (start.replayed, start.receipt.version) == (False, 1)
+    system.logs["probe"].group._store = _CutAfterCommit(store, 1)
+    with pytest.raises(OddName):
+        probe.send(StartJob(job_id=B, name="odd"), by=ann)
+    assert not probe.send(PushJob(job_id=A), by=ann).replayed
+    assert probe.head() == 2
 
 
 class _CutAfterCommit:

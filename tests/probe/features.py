@@ -16,7 +16,7 @@ HANDLERS: tuple[Any, ...] = (
 FACTS = (job.JobStarted, job.JobPushed, job.JobEnded, job.NoteKept)
 
 
-def _handling(handler: Any) -> Handling:
+def handling(handler: Any) -> Handling:
     hints = get_type_hints(handler)
     ports = {name: hint for name, hint in hints.items() if name not in ("c", "return")}
     return Handling("probe", handler.handles, handler, ports, handler.is_step)
@@ -26,7 +26,7 @@ FEATURES = Features(
     contexts=("probe",),
     facts={fact.TOPIC: fact for fact in FACTS},
     states={state.KIND: state for state in (job.Job, job.Note)},
-    handlings={handler.handles: _handling(handler) for handler in HANDLERS},
+    handlings={handler.handles: handling(handler) for handler in HANDLERS},
     projections=(Projecting("probe.rows", "probe", rows.project, (rows.jobs, rows.pushes)),),
     sagas=(Running("probe.process", "probe", process.react),),
     invariants={},

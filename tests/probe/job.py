@@ -47,6 +47,7 @@ class OddName(Invalid, code="odd_name"):
 
 class Job(State, frozen=True):
     KIND = "probe.job"
+    SNAPSHOT_EVERY = 4
     status: str = "new"
     pushes: int = 0
 
@@ -78,6 +79,7 @@ class Job(State, frozen=True):
 
 class Note(State, frozen=True):
     KIND = "probe.note"
+    SNAPSHOT_EVERY = 0
     text: str | None = None
 
     def keep(self, job_id: UUID, text: str) -> list[Event]:

@@ -21,7 +21,7 @@ from domain.social.post import (
     may_see,
 )
 from domain.social.profile import MemberRequired, ProfileRequired
-from infra.streams import IdTaken
+from infra.loading import IdTaken
 from projections.social.post import history, post, posts_of
 from tests.social.members import (
     ALICE,

@@ -1,9 +1,12 @@
+DROP FUNCTION {context}.append
+---
 -- Appends a whole batch, or nothing. Arrays of one group have one length, or are NULL when all in
 -- them would be: r_ is a receipt for each append; c_ the streams to check; k_ the readers'
 -- positions that move with it, and e_ the facts, in order, both with their append (1, 2, …).
 -- Rows returned: ('repeated', append), ('stale', check) and ('overtaken', append) when nothing was
--- written, else one ('accepted', base position, time).
-CREATE OR REPLACE FUNCTION {context}.append(
+-- written, else one ('accepted', base position, time). `waited` is for how many seconds another
+-- process's batch was in the way.
+CREATE FUNCTION {context}.append(
     r_actor text[], r_command text[], r_key text[], r_command_id uuid[], r_fingerprint text[],
     r_correlation_id uuid[], r_causation_id uuid[], r_traceparent text[], r_address text[],
     r_agent text[], r_reason text[], r_stream uuid[], r_version bigint[], r_last bigint[],
@@ -12,7 +15,8 @@ CREATE OR REPLACE FUNCTION {context}.append(
     k_append integer[], k_name text[], k_position bigint[],
     e_append integer[], e_stream uuid[], e_version bigint[], e_topic text[], e_data text[],
     e_sealed bytea[]
-) RETURNS TABLE (outcome text, number bigint, moment timestamptz) LANGUAGE plpgsql
+) RETURNS TABLE (outcome text, number bigint, moment timestamptz, waited float8)
+LANGUAGE plpgsql
 -- The tables are empty when these statements are planned first, and the plan is kept: without
 -- this it would be to read whole tables, until something makes PostgreSQL plan again. For the same
 -- reason what is looked up is a subquery for each row, never a join, which could be a scan too.
@@ -25,25 +29,28 @@ DECLARE
     base bigint;
     now_ timestamptz;
     failed boolean;
+    came timestamptz := clock_timestamp();
+    waited_ float8;
     added integer := coalesce(cardinality(e_append), 0);
 BEGIN
     SELECT h.position, greatest(h.time, clock_timestamp()) INTO base, now_
       FROM {context}.head h WHERE h.id = 1 FOR UPDATE;
+    waited_ := extract(epoch FROM clock_timestamp() - came);
 
     RETURN QUERY
-    SELECT 'repeated', r.n, NULL::timestamptz
+    SELECT 'repeated', r.n, NULL::timestamptz, waited_
       FROM unnest(r_actor, r_command, r_key) WITH ORDINALITY AS r (a, c, k, n)
      WHERE (SELECT true FROM {context}.receipts x
              WHERE x.actor = r.a AND x.command = r.c AND x.key = r.k);
     failed := FOUND;
     RETURN QUERY
-    SELECT 'stale', c.n, NULL::timestamptz
+    SELECT 'stale', c.n, NULL::timestamptz, waited_
       FROM unnest(c_stream, c_expected) WITH ORDINALITY AS c (s, v, n)
      WHERE c.v <> coalesce((SELECT e.version FROM {context}.events e WHERE e.stream = c.s
                              ORDER BY e.version DESC LIMIT 1), 0);
     failed := failed OR FOUND;
     RETURN QUERY
-    SELECT 'overtaken', k.n::bigint, NULL::timestamptz
+    SELECT 'overtaken', k.n::bigint, NULL::timestamptz, waited_
       FROM unnest(k_append, k_name, k_position) AS k (n, r, p)
      WHERE (SELECT true FROM {context}.readers x WHERE x.name = k.r AND x.position >= k.p);
     IF failed OR FOUND THEN
@@ -76,6 +83,6 @@ BEGIN
     IF added > 0 THEN
         PERFORM pg_notify('aorist_{context}', (base + added)::text);
     END IF;
-    RETURN QUERY SELECT 'accepted', base, now_;
+    RETURN QUERY SELECT 'accepted', base, now_, waited_;
 END
 $$

@@ -1,0 +1,18 @@
+"""How often Python looks for garbage in cycles.
+
+A command leaves hardly any, and makes some fifty objects that Python counts: by its own measure
+it would look after every dozen commands, and now and then through everything there is, for as
+long as a tenth of a second in which nobody is answered.
+"""
+
+import gc
+
+THRESHOLDS = (50_000, 20, 50)
+"""Objects made since the last look at the youngest; looks at those for one at the older ones."""
+
+
+def look_rarely() -> None:
+    """Let Python look for garbage rarely, and never through what is there already."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*THRESHOLDS)
