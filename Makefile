@@ -1,6 +1,6 @@
 # Short targets; `make` alone lists them. Needs make and Python 3.11 or newer, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench services services-stop migrate lock clean
+.PHONY: help run test soak check bench services services-stop migrate lock clean
 
 INSTALLED := .venv/.installed
 SERVICES := .venv/bin/python -m infra.services
@@ -13,6 +13,9 @@ run: $(INSTALLED) ## start the whole system in one process on a SQLite file
 
 test: check services ## run every check and every test, PostgreSQL included
 	@set -a && . ./.services/env && unset AORIST_DATABASE_URL && .venv/bin/python -m pytest --numprocesses auto
+
+soak: $(INSTALLED) ## kill writers, readers and PostgreSQL hundreds of times, and check the logs
+	@.venv/bin/python -m tests.soak --kills 300
 
 check: $(INSTALLED) ## check format, lint, types and import contracts
 	@.venv/bin/ruff format --check --quiet . || (echo "format: run .venv/bin/ruff format ." && false)

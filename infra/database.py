@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import psycopg
 from sqlalchemy import URL, event, make_url
@@ -20,6 +21,13 @@ SQLITE_BUSY_S = 30.0
 """How long a process waits for another one's write to a SQLite file."""
 POOL_WAIT_S = 5.0
 """How long a query waits for a free connection."""
+SILENCE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""How long a PostgreSQL may be silent: asked after 10 s, lost after 25. Else it is two hours."""
 SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",  # an acknowledged command survives a power cut
@@ -62,7 +70,7 @@ class Database:
             self.reader = _sqlite(parsed, "BEGIN", connections)
         else:
             self.writer = self.reader = create_async_engine(
-                parsed.set(drivername="postgresql+psycopg_async"),
+                self._server.set(drivername="postgresql+psycopg_async"),
                 pool_size=connections,
                 max_overflow=0,
                 pool_timeout=POOL_WAIT_S,
@@ -82,7 +90,16 @@ class Database:
     @property
     def conninfo(self) -> str:
         """The libpq connection string, for psycopg itself."""
-        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        server = self.url.set(drivername="postgresql", query={})
+        # SQLAlchemy writes a space as a plus, which libpq takes for a plus.
+        options = urlencode(self._server.query, doseq=True, quote_via=quote)
+        return f"{server.render_as_string(hide_password=False)}?{options}"
+
+    @property
+    def _server(self) -> URL:
+        """The URL with what holds for every connection, unless it says otherwise itself."""
+        given = {name: str(value) for name, value in SILENCE.items()}
+        return self.url.set(query={**given, **self.url.query})
 
     def __str__(self) -> str:
         """Return the URL without its password."""

@@ -9,7 +9,7 @@ from domain import Event, Refused, State
 from infra.loading import IdTaken
 from infra.log.codec import Codec
 from infra.log.group import GroupCommit, Pending
-from infra.log.port import Accepted, Append, Origin, Repeated, Stored, Write, refusal_of
+from infra.log.port import Accepted, Append, LogError, Origin, Repeated, Stored, Write, refusal_of
 from infra.streams import Cached, Streams
 
 S = TypeVar("S", bound=State)
@@ -126,7 +126,8 @@ class Session:
             states[change.id] = states[change.id].fold(decided)
             facts[change.id] += decided
         # After the rules: whoever may not do it must not learn the version (RFC 9110, 13.2.1).
-        self._require_expected(changes[0].id)
+        if self._expected is not None and self._seen[changes[0].id].version != self._expected:
+            raise await self._moved(changes[0].id, self._expected)
         pending = self._submit(self._append(facts, None))
         for id, entry in entries.items():
             if facts[id]:
@@ -155,10 +156,18 @@ class Session:
             self._streams.drop(change.id)  # another process may have written
             await self._get(change.state, change.id)
 
-    def _require_expected(self, id: UUID) -> None:
-        version = self._seen[id].version
-        if self._expected is not None and version != self._expected:
-            raise VersionMoved(id, self._expected, version)
+    async def _moved(self, id: UUID, expected: int) -> Exception:
+        """Return what to raise about another version than the expected one."""
+        entry = self._seen[id]
+        if entry.pending:
+            # In memory it has moved; whether it has in the log is not known before that is.
+            try:
+                outcome: object = await entry.pending.outcome()
+            except LogError as lost:
+                outcome = lost
+            if not isinstance(outcome, Accepted):
+                return Moved()
+        return VersionMoved(id, expected, entry.version)
 
     def _newest(self, change: Change[Any]) -> Cached:
         return self._streams.newest(change.state, change.id) or self._seen[change.id]

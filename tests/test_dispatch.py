@@ -19,6 +19,7 @@ from infra.dispatch import (
     Replayed,
 )
 from tests.probe.job import (
+    EndJob,
     NoSuchJob,
     OddName,
     PushJob,
@@ -78,6 +79,24 @@ def test_a_refusal_is_given_again_though_it_would_no_longer_be_refused(probe, ot
         assert (again.value.code, again.value.detail) == ("no_such_job", first.value.detail)
         assert isinstance(again.value.__cause__, Replayed)
     assert probe.send(PushJob(job_id=A), key="l").receipt.version == 2
+
+
+def test_a_sender_that_repeats_its_command_id_too_has_the_first_answer(probe, other) -> None:
+    """A process that was killed before it noted the answer sends the very same command again."""
+    refused, accepted = (
+        {"key": key, "command_id": uuid4(), "correlation_id": uuid4()} for key in ("k", "l")
+    )
+    with pytest.raises(NoSuchJob):
+        probe.send(PushJob(job_id=A), **refused)
+    probe.send(start)
+    first = probe.send(PushJob(job_id=A), **accepted)
+    for system in (probe.system, other):
+        with pytest.raises(NotFound, match="no such job"):
+            probe.send(PushJob(job_id=A), to=system, **refused)
+    probe.send(EndJob(job_id=A, reason="x"))
+    for system in (probe.system, other):
+        assert probe.send(PushJob(job_id=A), to=system, **accepted).receipt == first.receipt
+    assert probe.head() == 3
 
 
 def test_a_refusal_is_in_the_receipts_with_what_it_was_about(probe) -> None:

@@ -1,6 +1,7 @@
 """Expected versions and ids that are taken."""
 
 import asyncio
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
@@ -11,11 +12,14 @@ from infra.dispatch import (
     Meta,
 )
 from infra.loading import IdTaken
+from infra.log.group import MAX_TRIES
+from infra.log.port import Append, Outcome, Store, Unavailable
 from infra.session import VersionMoved
 from tests.probe.job import (
     JobOver,
     KeepNote,
     NoteKept,
+    PushBoth,
     PushJob,
     StartJob,
 )
@@ -48,6 +52,62 @@ def test_of_two_with_one_expected_version_one_wins(probe) -> None:
         "Answer",
         *["VersionMoved"] * 4,
     ]
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_version_is_not_told_before_it_is_in_the_log(probe, arrives: bool) -> None:
+    """Two pushes of A are on their way, decided in memory, when a third expects the first version.
+
+    The second one was decided while the third looked into the log.
+    """
+    probe.send(start)
+    probe.send(StartJob(job_id=B, name="dig"))
+    log = probe.system.logs["probe"]
+    log.streams.drop(B)  # to be read again, which takes its time
+    way = Way(log.store, lost=0 if arrives else MAX_TRIES)
+    log.group._store = way
+
+    async def body() -> None:
+        commands = [
+            (PushJob(job_id=A), None),
+            (PushBoth(job_id=A, other_id=B), None),
+            (PushJob(job_id=A), 1),
+        ]
+        sent = [
+            asyncio.create_task(probe.system.dispatch(command, ann, Meta(expected=expected)))
+            for command, expected in commands
+        ]
+        told, _ = await asyncio.wait(sent, timeout=0.1)
+        way.free.set()
+        first, second, third = await asyncio.gather(*sent, return_exceptions=True)
+        assert told == set(), "before anybody could know"
+        assert isinstance(first, Answer if arrives else Unavailable)
+        assert isinstance(second, Answer)
+        if isinstance(third, Answer):
+            assert (third.receipt.version, arrives) == (2, False)
+        else:
+            assert isinstance(third, VersionMoved)
+            assert 1 < third.version <= len(await log.store.stream(A))
+
+    probe.run(body())
+
+
+class Way:
+    """The outside world: the way to the store is long, and loses what is sent for some times."""
+
+    context = "probe"
+
+    def __init__(self, store: Store, *, lost: int) -> None:
+        self.free = asyncio.Event()
+        self._store = store
+        self._lost = lost
+
+    async def append(self, batch: Sequence[Append]) -> list[Outcome | None]:
+        await self.free.wait()
+        if self._lost:
+            self._lost -= 1
+            raise Unavailable("it never arrived")
+        return await self._store.append(batch)
 
 
 def test_the_key_answers_before_the_expected_version_does(probe, other) -> None:

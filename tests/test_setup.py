@@ -2,9 +2,6 @@
 
 import os
 import re
-import shutil
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from infra.services import postgres
-from infra.services._system import ROOT_FOLDER
+from tests.checkout import Checkout, bare_checkout_or_skip
 from tests.source import ROOT
 
 LOCK = (ROOT / "requirements.lock").read_text()
@@ -39,43 +36,9 @@ def test_the_lock_names_no_registry_and_hashes_everything() -> None:
         assert "--hash=sha256:" in entry, f"no hash: {entry}. Instead: run `make lock`."
 
 
-class Checkout:
-    """A bare checkout with the service scripts in it, on a machine whose `docker` is `docker`."""
-
-    def __init__(self, folder: Path, docker: str) -> None:
-        self.folder = folder
-        shutil.copytree(ROOT / "infra/services", folder / "infra/services")
-        (folder / "infra/__init__.py").touch()
-        (folder / "bin").mkdir()
-        (folder / "bin/docker").write_text(f"#!/bin/sh\n{docker}\n")
-        (folder / "bin/docker").chmod(0o755)
-
-    def services(self, verb: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "infra.services", verb],
-            cwd=self.folder,
-            env={**os.environ, "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def url(self, name: str = "AORIST_DATABASE_URL") -> str:
-        lines = (self.folder / ".services/env").read_text().splitlines()
-        return dict(line.split("=", 1) for line in lines)[name]
-
-
 @pytest.fixture
 def bare(tmp_path: Path) -> Iterator[Checkout]:
-    if not postgres.programs():
-        pytest.skip("make services uses containers here: no PostgreSQL is installed")
-    checkout = Checkout(tmp_path, docker="exit 1")
-    yield checkout
-    checkout.services("stop")
-    home = (tmp_path / ".services/postgres").resolve()
-    if home.is_relative_to(ROOT_FOLDER):
-        shutil.rmtree(home.parent)
+    yield from bare_checkout_or_skip(tmp_path)
 
 
 def test_the_server_is_found_running_and_keeps_its_data_when_it_was_stopped(bare: Checkout) -> None:

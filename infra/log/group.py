@@ -23,7 +23,7 @@ from infra.log.port import (
 MAX_TRIES = 3
 """Times a batch is sent when the store gives no answer. Receipts make sending again safe."""
 RETRY_S = 0.05
-"""Longest pause before the second try, in seconds; doubled for the next."""
+"""Pause before the second try, in seconds; doubled for the next."""
 
 WORTH_WAITING_S = 0.0005
 """Less is no line of others, but the rest of one batch."""
@@ -102,6 +102,7 @@ class GroupCommit:
         self._waiting.append(pending)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain(), name=f"{self._store.context}-log")
+            self._task.add_done_callback(self._ended)
         return pending
 
     async def close(self) -> None:
@@ -124,9 +125,14 @@ class GroupCommit:
                 log.exception("append broken off", context=self._store.context)
                 self._break_off(batch, error)
             except BaseException as error:
-                self._break_off((*batch, *self._waiting), error)
-                self._waiting.clear()
+                self._break_off(batch, error)
                 raise
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Tell those who wait still: the task was cancelled, maybe before it could begin."""
+        if task is self._task:
+            self._break_off(self._waiting, asyncio.CancelledError())
+            self._waiting.clear()
 
     async def _let_others_write(self) -> None:
         """Wait here as long as the last batch stood behind those of other processes.
@@ -181,7 +187,7 @@ class GroupCommit:
     async def _send(self, batch: list[Pending]) -> list[Outcome | None]:
         appends = [pending.append for pending in batch]
         async for attempt in stamina.retry_context(
-            on=Unavailable, attempts=MAX_TRIES, wait_initial=RETRY_S, timeout=None
+            on=Unavailable, attempts=MAX_TRIES, wait_initial=RETRY_S, wait_jitter=0, timeout=None
         ):
             with attempt:
                 return await self._store.append(appends)

@@ -45,6 +45,14 @@ RECEIPT_FILTERS = {
     " (SELECT command_id FROM {context}.events WHERE stream = %(resource)s))",
 }
 REFUSED_VALUES = (errors.DataError, errors.IntegrityError, UnicodeError, OverflowError)
+AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    errors.ReadOnlySqlTransaction,
+    errors.TransactionTimeout,
+    PoolTimeout,
+    OSError,
+)
 
 
 async def open_pool(database: Database, connections: int) -> Pool:
@@ -54,6 +62,9 @@ async def open_pool(database: Database, connections: int) -> Pool:
         min_size=1,
         max_size=connections,
         timeout=POOL_WAIT_S,
+        # After this whoever wants a connection has a new one tried at once. The pool's own pauses
+        # grow with the outage, and would go on for as long again after it.
+        reconnect_timeout=POOL_WAIT_S,
         kwargs={"autocommit": True},
         configure=_know_packed,
         open=False,
@@ -203,13 +214,21 @@ class PostgresStore:
         return await self._with(work)
 
     async def _with(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        connection: Connection | None = None
         try:
             async with self._pool.connection() as connection:
-                return await work(connection)
+                try:
+                    return await work(connection)
+                except errors.ReadOnlySqlTransaction:
+                    await connection.close()  # to a standby; a new one may find the primary
+                    raise
         except REFUSED_VALUES as error:
             refusal = Taken if isinstance(error, errors.UniqueViolation) else Rejected
             raise refusal(f"the store refused a value: {_first_line(error)}") from error
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError) as error:
+        except AWAY as error:
+            if connection is not None and connection.closed:
+                # What ended it has ended its neighbours too: the next try is to meet none of them.
+                await self._pool.check()
             raise Unavailable(f"PostgreSQL does not answer: {_first_line(error)}") from error
         except psycopg.Error as error:
             raise LogError(f"PostgreSQL refused the statement: {_first_line(error)}") from error

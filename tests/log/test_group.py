@@ -6,9 +6,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import stamina
 import structlog
 
-from infra.log.group import MAX_TRIES, GroupCommit
+from infra.log.group import MAX_TRIES, RETRY_S, GroupCommit
 from infra.log.port import (
     Accepted,
     Append,
@@ -140,6 +141,20 @@ def test_a_store_that_is_away_for_a_moment_is_tried_again(group) -> None:
     group(body, *[Unavailable("away")] * (MAX_TRIES - 1))
 
 
+def test_the_pauses_between_tries_are_short(group) -> None:
+    pauses: list[float] = []
+
+    async def body(commit: GroupCommit, store: Unsteady) -> None:
+        assert isinstance((await outcomes(commit.submit(append(A, 0, fact()))))[0], Accepted)
+
+    stamina.instrumentation.set_on_retry_hooks([lambda retry: pauses.append(retry.wait_for)])
+    try:
+        group(body, *[Unavailable("away")] * (MAX_TRIES - 1))
+    finally:
+        stamina.instrumentation.set_on_retry_hooks(None)
+    assert pauses == pytest.approx([RETRY_S * 2**number for number in range(MAX_TRIES - 1)])
+
+
 def test_a_lost_answer_is_found_again_by_the_receipts(group) -> None:
     async def body(commit: GroupCommit, store: Unsteady) -> None:
         pending = [commit.submit(append(A, n, fact())) for n in range(3)]
@@ -205,10 +220,14 @@ def test_a_fault_in_an_observer_hangs_nobody(probe) -> None:
     probe.run(body())
 
 
-def test_nobody_hangs_when_the_writing_task_is_cancelled(group) -> None:
+@pytest.mark.parametrize("turns", [0, 1, 3])
+def test_nobody_hangs_when_the_writing_task_is_cancelled(group, turns: int) -> None:
+    """After so many turns of the loop: before it has begun, or at its first batch."""
+
     async def body(commit: GroupCommit, store: Unsteady) -> None:
         pending = [commit.submit(append(A, n, fact())) for n in range(5)]
-        await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
         task = commit._task
         assert task is not None
         task.cancel()

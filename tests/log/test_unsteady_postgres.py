@@ -8,7 +8,9 @@ import psycopg
 import pytest
 
 from commands import Caller
+from infra.database import SILENCE
 from infra.dispatch import Answer, Meta
+from infra.log.group import MAX_TRIES
 from infra.log.port import Unavailable
 from infra.system import System
 from tests.log.appends import A, B
@@ -74,6 +76,44 @@ def test_commands_have_one_effect_though_connections_die(probe) -> None:
     assert sorted(answer.receipt.version for answer in answers) == list(range(2, len(answers) + 2))
     for number, answer in enumerate(answers):
         assert facts[answer.receipt.version - 2] == str(number), "each receipt is the command's own"
+
+
+def test_connections_that_died_unnoticed_fail_no_command(probe) -> None:
+    """PostgreSQL was started again: every connection that is kept is dead, and nobody knows."""
+    system: System = probe.system
+    store = system.logs["probe"].store
+    conninfo = next(iter(system.databases.values())).conninfo
+
+    async def body() -> None:
+        await system.dispatch(StartJob(job_id=A, name="dig"), ann)
+        (pool,) = system.pools.values()
+        while pool.get_stats()["pool_size"] < pool.max_size:
+            await asyncio.gather(*(store.head() for _ in range(pool.max_size)))
+        assert pool.max_size > MAX_TRIES
+        async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
+            await connection.execute(TERMINATE)
+        assert (await system.dispatch(PushJob(job_id=A), ann)).receipt.version == 2
+
+    probe.run(body())
+
+
+def test_a_server_that_falls_silent_is_given_up(probe) -> None:
+    """Its machine has lost its power, so nothing will ever say that the connection is cut."""
+    database = next(iter(probe.system.databases.values()))
+    asked: list[dict[str, str]] = []
+
+    async def body() -> None:
+        (pool,) = probe.system.pools.values()
+        async with pool.connection() as connection:
+            asked.append(connection.info.get_parameters())
+        async with database.read() as engine:
+            raw = await engine.get_raw_connection()
+            assert raw.driver_connection is not None
+            asked.append(raw.driver_connection.info.get_parameters())
+
+    probe.run(body())
+    for parameters in asked:
+        assert {name: int(parameters[name]) for name in SILENCE} == SILENCE
 
 
 def test_an_answer_that_never_came_is_given_by_the_key(probe) -> None:
