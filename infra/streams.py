@@ -78,8 +78,11 @@ class Streams:
 
     def _know(self, id: UUID) -> tuple[State, int] | None:
         entry = self._entries.get(id)
-        if entry is None or (entry.pending and not entry.pending.done):
-            return None  # what is on its way will be overtaken, and find out by itself
+        if entry is None:
+            return None
+        pending = entry.pending
+        if pending and (pending.lost or not pending.done):
+            return None  # overtaken on its way, or not even in the log: it finds out by itself
         return entry.state, entry.version
 
     def _renew(self, id: UUID, state: State | None, version: int) -> None:

@@ -5,8 +5,10 @@ from uuid import UUID
 import pytest
 
 from infra import following
-from infra.log.port import Unavailable
+from infra.log.port import Stale, Unavailable
+from infra.streams import Cached
 from infra.system import System
+from tests.log.appends import append, fact
 from tests.probe.job import Job, PushJob, StartJob
 from tests.scenario import Scenario, until
 
@@ -58,6 +60,22 @@ def test_what_is_not_in_memory_is_left_alone(probe: Scenario, other: System) -> 
     probe.send(PushJob(job_id=A), to=other)
     probe.run(until(lambda: cached(probe.system) == 4))
     assert cached(probe.system, B) is None
+
+
+def test_a_state_that_was_lost_is_no_ground_to_go_on_from(probe: Scenario, other: System) -> None:
+    """Its command has not heard of the loss yet, when what another process wrote is heard of."""
+    overtake(probe, other)
+    log = probe.system.logs["probe"]
+    lost = Cached(Job(status="over"), 4)
+
+    async def lose() -> None:
+        lost.pending = log.group.submit(append(A, 0, fact()))
+        assert await lost.pending.outcome() == Stale(A)
+
+    probe.run(lose())
+    log.streams.put(A, lost)
+    log.streams.following._take([(5, A, 5, "probe.job.pushed", '{"number": 4}')])
+    assert log.streams.known(A) is lost, "whoever decides on it is lost as well"
 
 
 def test_it_ends_when_nothing_of_use_comes(
