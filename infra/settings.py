@@ -50,6 +50,12 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="appends that may wait; more are answered 503",
     )
+    commands_in_flight: int = Field(
+        default=20_000,
+        ge=1,
+        le=1_000_000,
+        description="commands on their way in a process; more are answered 503",
+    )
     cached_states: int = Field(
         default=50_000, ge=0, description="aggregates kept in memory per context"
     )
