@@ -211,7 +211,7 @@ class Session:
             raise Moved
         stored, append = outcome.stored, pending.append
         earlier_try = stored.command_id == append.origin.command_id
-        if earlier_try and bool(stored.refusal) == bool(append.refusal):
+        if earlier_try and stored.refusal == append.refusal:
             return stored
         raise AnsweredBefore(stored)
 

@@ -96,6 +96,8 @@ def test_a_sender_that_repeats_its_command_id_too_has_the_first_answer(probe, ot
     probe.send(EndJob(job_id=A, reason="x"))
     for system in (probe.system, other):
         assert probe.send(PushJob(job_id=A), to=system, **accepted).receipt == first.receipt
+        with pytest.raises(NotFound, match="no such job"):  # and not that the job is over
+            probe.send(PushJob(job_id=A), to=system, **refused)
     assert probe.head() == 3
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
 
 import psycopg
 import structlog
@@ -13,12 +12,6 @@ from infra.database import Database
 RECONNECT_S = 1.0
 CONNECT_S = 5
 """How long a try to connect may take."""
-KEEPALIVES: dict[str, Any] = {
-    "keepalives_idle": 20,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-}
-"""In seconds and tries: a silent connection that is dead is noticed within a minute."""
 
 log = structlog.get_logger("aorist.notify")
 
@@ -30,7 +23,7 @@ async def listen(database: Database, bells: Mapping[str, Bell]) -> None:
     while True:
         try:
             async with await psycopg.AsyncConnection.connect(
-                database.conninfo, autocommit=True, connect_timeout=CONNECT_S, **KEEPALIVES
+                database.conninfo, autocommit=True, connect_timeout=CONNECT_S
             ) as connection:
                 for channel in channels:
                     await connection.execute(f"LISTEN {channel}")
