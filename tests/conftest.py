@@ -79,13 +79,6 @@ def other(probe: Scenario, settings: Settings) -> Iterator[System]:
     probe.run(system.close())
 
 
-@pytest.fixture(autouse=True)
-def _log_lines() -> Iterator[None]:
-    """What one test says about log lines (the program sets them up) holds for it alone."""
-    yield
-    structlog.reset_defaults()
-
-
 @pytest.fixture
 def api(world: Scenario) -> Iterator[Http]:
     """The app on both stores."""

@@ -112,12 +112,10 @@ class GroupCommit:
 
     async def _drain(self) -> None:
         while self._waiting:
-            batch: list[Pending] = []
+            await self._let_others_write()
+            batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+            started = time.perf_counter()
             try:
-                await self._let_others_write()
-                size = min(self._batch, len(self._waiting))
-                batch += [self._waiting.popleft() for _ in range(size)]
-                started = time.perf_counter()
                 await self._commit(batch)
                 self._observe(len(batch), time.perf_counter() - started)
             except Exception as error:

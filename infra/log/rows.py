@@ -46,29 +46,6 @@ def by_key(found: Iterable[Stored]) -> dict[Key, Stored]:
     return {(one.actor, one.command, one.key): one for one in found}
 
 
-def receipt_values(stored: Stored) -> tuple[object, ...]:
-    """Return the values of a receipt in the order of `RECEIPT_COLUMNS`."""
-    refusal = stored.refusal
-    return (
-        stored.actor,
-        stored.command,
-        stored.key,
-        stored.command_id,
-        stored.fingerprint,
-        stored.correlation_id,
-        stored.causation_id,
-        stored.address,
-        stored.agent,
-        stored.reason,
-        stored.stream,
-        stored.version,
-        stored.position,
-        stored.facts,
-        stored.time,
-        *((refusal.code, refusal.detail, refusal.type) if refusal else (None, None, None)),
-    )
-
-
 def stored(context: str, row: Sequence[Any]) -> Stored:
     """Return a receipt from a row of `RECEIPT_COLUMNS`."""
     return Stored(

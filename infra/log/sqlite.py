@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -14,18 +14,18 @@ from infra.database import Database
 from infra.log import rows
 from infra.log.batch import Batch
 from infra.log.histories import Histories
-from infra.log.plain import event_row, plain, receipt_row, topic_range
+from infra.log.plain import plain, topic_range
 from infra.log.port import (
     Append,
     Key,
     Outcome,
     Recorded,
     Rejected,
-    Stale,
     Stored,
     Taken,
     Unavailable,
 )
+from infra.log.sqlite_append import SQLiteAppend
 from infra.log.sqlite_histories import SQLiteHistories, transaction
 
 T = TypeVar("T")
@@ -73,65 +73,7 @@ class SQLiteStore:
 
     def _append(self, batch: Batch) -> list[Outcome | None]:
         with self._writing() as connection:
-            repeated = self._repeated(connection, batch)
-            stale = batch.stale | self._stale(connection, batch)
-            if repeated or stale:
-                return batch.failed(stale, repeated)
-            base, time = self._insert(connection, batch)
-        return batch.accepted(self.context, base, time)
-
-    def _repeated(self, connection: sqlite3.Connection, batch: Batch) -> dict[int, Stored]:
-        found = {}
-        for number, append in enumerate(batch.appends):
-            origin = append.origin
-            stored = self._find(connection, origin.actor, origin.command, origin.key)
-            if stored:
-                found[number] = stored
-        return found
-
-    def _stale(self, connection: sqlite3.Connection, batch: Batch) -> dict[int, Stale]:
-        stale = {}
-        newest = f"SELECT max(version) FROM {self.context}_events WHERE stream = ?"
-        for check in batch.checks:
-            (version,) = connection.execute(newest, (str(check.stream),)).fetchone()
-            if (version or 0) != check.expected:
-                stale[check.append] = Stale(check.stream)
-        place = f"SELECT position FROM {self.context}_readers WHERE name = ?"
-        for number, tracked in batch.tracked:
-            row = connection.execute(place, (tracked.reader,)).fetchone()
-            if row and row[0] >= tracked.position:
-                stale[number] = Stale(None)
-        return stale
-
-    def _insert(self, connection: sqlite3.Connection, batch: Batch) -> tuple[int, datetime]:
-        name = self.context
-        base, last = connection.execute(f"SELECT position, time FROM {name}_head").fetchone()
-        now = datetime.now(UTC).isoformat(timespec="microseconds")
-        time = max(last, now)
-        connection.executemany(
-            f"INSERT INTO {name}_events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                event_row(base + index, row, batch.appends[row.append].origin, time)
-                for index, row in enumerate(batch.facts, 1)
-            ],
-        )
-        moment = datetime.fromisoformat(time)
-        connection.executemany(
-            f"INSERT INTO {name}_receipts ({rows.RECEIPT_COLUMNS}) VALUES ({', '.join('?' * 18)})",
-            [
-                receipt_row(batch.receipt(number, name, base, moment))
-                for number in range(len(batch.appends))
-            ],
-        )
-        connection.executemany(
-            f"INSERT INTO {name}_readers VALUES (?, ?)"
-            " ON CONFLICT (name) DO UPDATE SET position = excluded.position",
-            [(tracked.reader, tracked.position) for _, tracked in batch.tracked],
-        )
-        connection.execute(
-            f"UPDATE {name}_head SET position = ?, time = ?", (base + len(batch.facts), time)
-        )
-        return base, moment
+            return SQLiteAppend(connection, self.context)(batch)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 

@@ -6,7 +6,8 @@ import signal
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from infra.log.tail import Facts
-from infra.readers import Reader, Write
+from infra.moves import Write
+from infra.readers import Reader
 from infra.settings import Settings
 from infra.system import System
 from infra.wiring import open_system

@@ -86,6 +86,19 @@ def test_what_arrives_while_one_is_written_goes_together(group) -> None:
     group(body)
 
 
+def test_who_stood_behind_another_process_lets_more_join_the_next_batch(group) -> None:
+    async def body(commit: GroupCommit, store: Unsteady) -> None:
+        store.waited_s = 3600.0  # the pause has a bound
+        first = commit.submit(append(A, 0, fact()))
+        await asyncio.sleep(0)
+        assert store.batches == []
+        second = commit.submit(append(B, 0, fact()))
+        assert all(isinstance(one, Accepted) for one in await outcomes(first, second))
+        assert store.batches == [2]
+
+    group(body)
+
+
 def test_a_batch_has_a_bound(group) -> None:
     async def body(commit: GroupCommit, store: Unsteady) -> None:
         await outcomes(*[commit.submit(append(A, n, fact())) for n in range(10)])

@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from infra.bell import Bell
 from infra.log.notify import listen
 from infra.log.tail import Facts, Tail
-from infra.readers import Reader, Write
+from infra.moves import Moves, Write
+from infra.readers import Reader
 from infra.settings import Settings
 from infra.wiring import open_system
 from tests.log.appends import store_of
@@ -39,16 +40,15 @@ async def follow(link: Link, settings: Settings, name: str, batch: int) -> None:
     reader = Reader(
         name,
         Tail(store, system.codec),
-        database,
+        Moves(database, "probe"),
         look,
-        home="probe",
         batch=batch,
         bell=bell,
         observe=lambda name, facts, seconds: None,
     )
     tasks = [asyncio.create_task(reader.run(0.05))]
     if not database.is_sqlite:
-        tasks.append(asyncio.create_task(listen(database, "probe", bell)))
+        tasks.append(asyncio.create_task(listen(database, {"probe": bell})))
     last = await asyncio.to_thread(link.recv)
     await until(lambda: reader.position >= last)
     for task in tasks:

@@ -1,0 +1,106 @@
+"""States in memory follow the log while another process writes to it too."""
+
+from uuid import UUID
+
+import pytest
+
+from infra import following
+from infra.log.port import Unavailable
+from infra.system import System
+from tests.probe.job import Job, PushJob, StartJob
+from tests.scenario import Scenario, until
+
+A, B = UUID(int=0xA), UUID(int=0xB)
+
+
+def cached(system: System, id: UUID = A) -> int | None:
+    """The version of a job that a system has in memory."""
+    entry = system.logs["probe"].streams.newest(Job, id)
+    return entry.version if entry else None
+
+
+def follows(system: System) -> bool:
+    task = system.logs["probe"].streams.following._task
+    return task is not None and not task.done()
+
+
+def overtake(probe: Scenario, other: System) -> None:
+    """Both systems know the job, and `probe.system` has found out that the other one writes."""
+    probe.send(StartJob(job_id=A, name="dig"))
+    probe.send(PushJob(job_id=A), to=other)
+    probe.send(PushJob(job_id=A))
+
+
+def test_who_is_alone_follows_nobody(probe: Scenario) -> None:
+    probe.send(StartJob(job_id=A, name="dig"))
+    probe.send(PushJob(job_id=A))
+    assert not follows(probe.system)
+
+
+def test_after_the_first_conflict_states_are_brought_up_to_date(
+    probe: Scenario, other: System
+) -> None:
+    overtake(probe, other)
+    assert follows(probe.system)
+    for _ in range(5):
+        probe.send(PushJob(job_id=A), to=other)
+    probe.run(until(lambda: cached(probe.system) == 8))
+    before = probe.system.logs["probe"].streams.newest(Job, A)
+    assert before is not None
+    assert before.state == probe.state(Job, A)
+    answer = probe.send(PushJob(job_id=A))
+    assert answer.receipt.version == 9
+
+
+def test_what_is_not_in_memory_is_left_alone(probe: Scenario, other: System) -> None:
+    overtake(probe, other)
+    probe.send(StartJob(job_id=B, name="fill"), to=other)
+    probe.send(PushJob(job_id=A), to=other)
+    probe.run(until(lambda: cached(probe.system) == 4))
+    assert cached(probe.system, B) is None
+
+
+def test_it_ends_when_nothing_of_use_comes(
+    probe: Scenario, other: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "IDLE_S", 0.05)
+    overtake(probe, other)
+    for _ in range(3):
+        probe.send(PushJob(job_id=A))  # its own facts are of no use to it
+    probe.run(until(lambda: not follows(probe.system)))
+
+
+def test_a_fact_that_cannot_be_read_leaves_it_to_whoever_needs_the_state(
+    probe: Scenario, other: System, store: str
+) -> None:
+    overtake(probe, other)
+    dot = "_" if store == "sqlite" else "."
+    probe.send(StartJob(job_id=B, name="fill"))
+    probe.sql(f"UPDATE probe{dot}head SET position = 5")
+    statement = {
+        "sqlite": "INSERT INTO probe_events SELECT 5, stream, 2, 'probe.job.gone', '{}',"
+        " time, actor, command_id, correlation_id, NULL, NULL FROM probe_events"
+        " WHERE position = 4",
+        "postgres": "INSERT INTO probe.events SELECT 5, stream, 2, 'probe.job.gone', '{}', NULL,"
+        " time, actor, command_id, correlation_id, NULL, NULL FROM probe.events"
+        " WHERE position = 4",
+    }[store]
+    probe.sql(statement)
+    probe.run(until(lambda: cached(probe.system, B) is None))
+
+
+def test_a_store_that_is_away_ends_it_until_the_next_conflict(
+    probe: Scenario, other: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overtake(probe, other)
+    histories = probe.system.logs["probe"].store.histories
+
+    async def away(position: int, limit: int) -> None:
+        raise Unavailable("away")
+
+    monkeypatch.setattr(histories, "behind", away)
+    probe.run(until(lambda: not follows(probe.system)))
+    monkeypatch.undo()
+    probe.send(PushJob(job_id=A), to=other)
+    assert probe.send(PushJob(job_id=A)).receipt.version == 5
+    assert follows(probe.system)
