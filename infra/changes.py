@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Executable, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from infra.rowsets import Answer, Clash, Key, Row, add, change, find, key_names, remove
+from infra.rowsets import Answer, Clash, Key, Row, add, change, find, key_names, names, remove
 
 Asked = tuple[str, Any, Key, Row]
 """Verb, table (or the statement to run), key and values."""
@@ -46,14 +46,15 @@ class Buffer:
         self.asked.append(("run", statement, (), {}))
 
     def _ask(self, verb: str, table: Table, key: Key, values: Any) -> None:
-        unknown = [name for name in values if name not in table.c]
-        if unknown:
-            raise ImpossibleChange(f"{verb} of {table.name}: no column {', '.join(unknown)}")
-        if verb != "insert" and (named := [n for n in values if n in key_names(table)]):
+        if not values.keys() <= names(table):
+            unknown = ", ".join(name for name in values if name not in names(table))
+            raise ImpossibleChange(f"{verb} of {table.name}: no column {unknown}")
+        if verb != "insert" and not values.keys().isdisjoint(key_names(table)):
+            named = [name for name in values if name in key_names(table)]
             raise ImpossibleChange(f"{verb} of {table.name}: {', '.join(named)} is the key")
         if len(key) != len(key_names(table)):
             raise ImpossibleChange(
-                f"{verb} of {table.name}: the key is {key_names(table)}, not {key!r}"
+                f"{verb} of {table.name}: the key is {[*key_names(table)]}, not {key!r}"
             )
         self.asked.append((verb, table, key, values))
 
@@ -87,9 +88,9 @@ class _Rows:
         """Take in the rows that were found."""
         if self.answer is None:
             return
-        names = key_names(self.table)
+        key_columns = key_names(self.table)
         for row in await self.answer():
-            key = tuple(row[name] for name in names)
+            key = tuple([row[name] for name in key_columns])
             self.now[key] = row
             self._found.add(key)
 

@@ -15,7 +15,7 @@ from domain import Invalid, ProcessOnly, Refused, is_process
 from infra.discovery import Features, Handling, ports_of
 from infra.log.codec import Codec
 from infra.log.group import GroupCommit
-from infra.log.port import LogError, Origin, Store, Stored, refused_again
+from infra.log.port import Busy, LogError, Origin, Store, Stored, refused_again
 from infra.session import AnsweredBefore, Moved, Session, Turn, VersionMoved, receipt_of
 from infra.streams import Streams
 
@@ -89,11 +89,13 @@ class Dispatcher:
         codec: Codec,
         ports: dict[type, object],
         observe: Callable[[str, str, float], None],
+        most: int,
     ) -> None:
         self._logs = logs
         self._codec = codec
         self._ids: Ids = ports[Ids]  # type: ignore[assignment]
         self._observe = observe
+        self._most = most
         self._handlings = {
             command: (handling, ports_of(handling, ports))
             for command, handling in features.handlings.items()
@@ -120,6 +122,11 @@ class Dispatcher:
         slot = (origin.actor, origin.command, origin.key)
         if slot in self._in_flight:
             raise InFlight(f"a {origin.command} with the key {origin.key!r} is being worked on")
+        if len(self._in_flight) >= self._most:
+            raise Busy(
+                f"{self._most} commands are on their way here; "
+                "send this one again later, with the same key"
+            )
         self._in_flight.add(slot)
         started = time.perf_counter()
         result, answer = "failed", None

@@ -10,13 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import is_process
 from infra.bell import Bell
-from infra.log.port import CorruptFact, Unavailable
+from infra.log.port import MAX_PAGE, CorruptFact, Unavailable
 from infra.log.tail import Facts, Tail
 from infra.moves import Move, Moves, Overtaken, Write
 
 MAX_BACKOFF_S = 10.0
 """Longest pause between two tries of a reader that cannot go on."""
 FIRST_BACKOFF_S = 0.1
+FAR = 10
+"""A projection that is far behind takes up to so many times its batch: few large writes."""
 
 log = structlog.get_logger("aorist.reader")
 
@@ -61,6 +63,8 @@ class Reader:
         self._bell = bell
         self._observe = observe
         self._limit = batch
+        # A process repeats its commands from its last position on: its batches stay small.
+        self._most = batch if self.is_process else max(batch, min(FAR * batch, MAX_PAGE))
 
     @property
     def is_process(self) -> bool:
@@ -98,7 +102,7 @@ class Reader:
         started = time.perf_counter()
         while (passed := await self._try()) is None:
             self._limit //= 2
-        self._limit = min(self._limit * 2, self._batch)
+        self._limit = min(self._limit * 2, self._most if passed == self._limit else self._batch)
         seconds = time.perf_counter() - started
         if passed:
             self._observe(self.name, passed, seconds)

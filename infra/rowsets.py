@@ -72,9 +72,16 @@ async def remove(connection: AsyncConnection, table: Table, keys: Sequence[Key])
         await _arrays(connection, table).remove(driver_of(connection), keys)
 
 
-def key_names(table: Table) -> list[str]:
+@cache
+def key_names(table: Table) -> tuple[str, ...]:
     """Return the names of the columns of the primary key."""
-    return [column.name for column in table.primary_key.columns]
+    return tuple(column.name for column in table.primary_key.columns)
+
+
+@cache
+def names(table: Table) -> frozenset[str]:
+    """Return the names of all columns."""
+    return frozenset(column.name for column in table.columns)
 
 
 async def _selected(
@@ -147,15 +154,15 @@ class _Arrays:
         self._keys = [named[name] for name in key_names(table)]
         others = [c for c in self._columns if c not in self._keys]
         place = f"{quote(schema)}.{quote(table.name)}" if schema else quote(table.name)
-        names, keys = _names(self._columns), _names(self._keys)
+        all_, keys = _quoted(self._columns), _quoted(self._keys)
         changed = ", ".join(f"{c.quoted} = excluded.{c.quoted}" for c in others)
         instead = f"UPDATE SET {changed}" if others else "NOTHING"
         wanted = f"({keys}) IN (SELECT * FROM {_unnest(self._keys)})"
         if len(self._keys) == 1:
             wanted = f"{keys} = ANY({_parameter(self._keys[0])})"
-        self._find = f"SELECT {names} FROM {place} WHERE {wanted}".encode()
+        self._find = f"SELECT {all_} FROM {place} WHERE {wanted}".encode()
         self._remove = f"DELETE FROM {place} WHERE {wanted}".encode()
-        added = f"INSERT INTO {place} ({names}) SELECT * FROM {_unnest(self._columns)}"
+        added = f"INSERT INTO {place} ({all_}) SELECT * FROM {_unnest(self._columns)}"
         self._add = added.encode()
         self._replace = f"{added} ON CONFLICT ({keys}) DO {instead}".encode()
 
@@ -200,7 +207,7 @@ class _Arrays:
 _arrays_of = cache(_Arrays)
 
 
-def _names(columns: Iterable[_Column]) -> str:
+def _quoted(columns: Iterable[_Column]) -> str:
     return ", ".join(column.quoted for column in columns)
 
 

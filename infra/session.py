@@ -135,10 +135,9 @@ class Session:
         self._committed = True
         return receipt_of(await self._decided(pending))
 
-    async def refuse(self, refusal: Refused) -> Stored:
+    async def refuse(self, refusal: Refused) -> None:
         """Keep a refusal, as an answer about the newest states the command read."""
-        pending = self._submit(self._append({}, refusal))
-        return await self._decided(pending)
+        await self._decided(self._submit(self._append({}, refusal)))
 
     async def _get(self, state: type[State], id: UUID) -> Cached:
         try:
@@ -198,14 +197,14 @@ class Session:
             self._turn.decided(pending)
         return pending
 
-    async def _decided(self, pending: Pending) -> Stored:
+    async def _decided(self, pending: Pending) -> Accepted | Stored:
         try:
             outcome = await pending.outcome()
         except BaseException:
             self._forget()
             raise
         if isinstance(outcome, Accepted):
-            return outcome.stored
+            return outcome
         self._forget()
         if not isinstance(outcome, Repeated):
             self._streams.following.begin()
@@ -221,12 +220,10 @@ class Session:
             self._streams.drop(id)
 
 
-def receipt_of(stored: Stored) -> Receipt:
+def receipt_of(done: Accepted | Stored) -> Receipt:
     """Return the caller's receipt."""
-    assert stored.stream is not None  # noqa: S101 - a change always names its stream
+    stream = done.stream
+    assert stream is not None  # noqa: S101 - a change always names its stream
     return Receipt(
-        context=stored.context,
-        position=stored.position,
-        stream=stored.stream,
-        version=stored.version,
+        context=done.context, position=done.position, stream=stream, version=done.version
     )

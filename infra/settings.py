@@ -50,6 +50,12 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="appends that may wait; more are answered 503",
     )
+    commands_in_flight: int = Field(
+        default=20_000,
+        ge=1,
+        le=1_000_000,
+        description="commands on their way in a process; more are answered 503",
+    )
     cached_states: int = Field(
         default=50_000, ge=0, description="aggregates kept in memory per context"
     )
@@ -61,7 +67,10 @@ class Settings(BaseSettings):
         default=10, ge=2, le=500, description="per database and process"
     )
     reader_batch: int = Field(
-        default=500, ge=1, le=5000, description="facts a reader handles at once"
+        default=500,
+        ge=1,
+        le=5000,
+        description="facts a reader handles at once; a projection far behind takes up to ten times",
     )
     reader_poll_ms: int = Field(
         default=200, ge=1, le=60_000, description="how often a reader looks when nothing woke it"

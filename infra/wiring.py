@@ -206,7 +206,14 @@ class _Builder:
 
     def dispatcher(self, ports: dict[type, object]) -> Dispatcher:
         """Return the write path."""
-        return Dispatcher(self.features, self.logs, self.codec, ports, self.telemetry.command)
+        return Dispatcher(
+            self.features,
+            self.logs,
+            self.codec,
+            ports,
+            self.telemetry.command,
+            self.settings.commands_in_flight,
+        )
 
     def projections(self, contexts: Iterable[str]) -> Iterable[Reader]:
         """Yield a reader for each projection."""

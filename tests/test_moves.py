@@ -16,7 +16,7 @@ from infra.moves import Move, Moves, Overtaken, Write
 from tests.probe.job import StartJob
 from tests.probe.rows import pushes
 from tests.scenario import Scenario
-from tests.test_readers import A, reader_of, stored
+from tests.test_readers import A, reader_of, stored, take_at_once
 
 NAMES = ("one", "two", "three")
 
@@ -257,7 +257,7 @@ def test_a_reader_that_is_far_behind_moves_alone(probe, counted, moves) -> None:
     moves.together = noted
     for reader in probe.system.readers:
         reader._moves = moves
-        reader._limit = reader._batch = 2
+        take_at_once(reader, 2)
     reader = reader_of(probe.system)
     assert [probe.run(reader.step()) for _ in range(3)] == [2, 2, 1]
     assert together == [5]

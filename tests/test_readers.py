@@ -11,7 +11,7 @@ from commands import Caller
 from infra.changes import ImpossibleChange
 from infra.log.port import CorruptFact, Unavailable
 from infra.moves import Overtaken
-from infra.readers import Reader
+from infra.readers import FAR, Reader
 from infra.system import System
 from tests.log.appends import append, store_of
 from tests.log.appends import fact as encoded
@@ -26,6 +26,11 @@ start = StartJob(job_id=A, name="dig")
 
 def reader_of(system: System, name: str = "probe.rows") -> Reader:
     return next(reader for reader in system.readers if reader.name == name)
+
+
+def take_at_once(reader: Reader, facts: int) -> None:
+    """Let a reader handle so many facts at once, however far behind it is."""
+    reader._limit = reader._batch = reader._most = facts
 
 
 def stored(probe, name: str = "probe.rows") -> int:
@@ -53,12 +58,32 @@ def test_a_reader_passes_every_fact_once_and_keeps_its_place(probe, other) -> No
     for number in range(5):
         probe.send(StartJob(name=str(number)))
     reader = reader_of(probe.system)
-    reader._limit = reader._batch = 2
+    take_at_once(reader, 2)
     assert [probe.run(reader.step()) for _ in range(4)] == [2, 2, 1, 0]
     assert (reader.position, stored(probe)) == (5, 5)
     again = reader_of(other)
     probe.run(again.resume())
     assert (again.position, probe.run(again.step())) == (5, 0)
+
+
+def test_a_projection_that_is_far_behind_takes_more_at_once_and_a_process_does_not(probe) -> None:
+    jobs = [StartJob(name=str(number)) for number in range(7 * FAR)]
+
+    async def body() -> None:
+        await asyncio.gather(*(probe.system.dispatch(command, ann) for command in jobs))
+
+    probe.run(body())
+    for reader, expected in (
+        (reader_of(probe.system), [2, 4, 8, 16, 20, 20, 0]),
+        (reader_of(probe.system, "saga:probe.process@probe"), [2] * 6),
+    ):
+        reader._limit = reader._batch = 2
+        reader._most = 2 if reader.is_process else 2 * FAR
+        assert [probe.run(reader.step()) for _ in expected] == expected
+    probe.send(start)
+    reader = reader_of(probe.system)
+    assert probe.run(reader.step()) == 1
+    assert reader._limit == 2, "close to the end its batches are small again"
 
 
 def test_output_and_position_are_written_together_or_not_at_all(probe) -> None:

@@ -79,30 +79,6 @@ class Batch:
     def accepted(self, context: str, base: int, time: datetime) -> list[Outcome | None]:
         """Return the outcomes of a batch that is in the log behind position `base`."""
         return [
-            Accepted(self.receipt(number, context, base, time))
-            for number in range(len(self.appends))
+            Accepted(context, append, base + last, time)
+            for append, last in zip(self.appends, self.last, strict=True)
         ]
-
-    def receipt(self, number: int, context: str, base: int, time: datetime) -> Stored:
-        """Return the receipt row of one append."""
-        append = self.appends[number]
-        origin, first = append.origin, append.writes[0] if append.writes else None
-        return Stored(
-            context=context,
-            command_id=origin.command_id,
-            command=origin.command,
-            actor=origin.actor,
-            key=origin.key,
-            fingerprint=origin.fingerprint,
-            correlation_id=origin.correlation_id,
-            causation_id=origin.causation_id,
-            address=origin.address,
-            agent=origin.agent,
-            reason=origin.reason,
-            stream=first.stream if first else None,
-            version=first.last if first else 0,
-            position=base + self.last[number],
-            facts=sum(len(write.facts) for write in append.writes),
-            time=time,
-            refusal=append.refusal,
-        )

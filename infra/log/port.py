@@ -118,9 +118,46 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """The append is in the log."""
+    """The append is in the log: its last fact at `position`, or before it when it has none."""
 
-    stored: Stored
+    context: str
+    append: Append
+    position: int
+    time: datetime
+
+    @property
+    def stream(self) -> UUID | None:
+        """The first stream that it changed or looked at."""
+        return self.append.writes[0].stream if self.append.writes else None
+
+    @property
+    def version(self) -> int:
+        """That stream's version after it."""
+        return self.append.writes[0].last if self.append.writes else 0
+
+    @property
+    def stored(self) -> Stored:
+        """The whole receipt row; most callers need the place only."""
+        origin = self.append.origin
+        return Stored(
+            context=self.context,
+            command_id=origin.command_id,
+            command=origin.command,
+            actor=origin.actor,
+            key=origin.key,
+            fingerprint=origin.fingerprint,
+            correlation_id=origin.correlation_id,
+            causation_id=origin.causation_id,
+            address=origin.address,
+            agent=origin.agent,
+            reason=origin.reason,
+            stream=self.stream,
+            version=self.version,
+            position=self.position,
+            facts=sum(len(write.facts) for write in self.append.writes),
+            time=self.time,
+            refusal=self.append.refusal,
+        )
 
 
 class Stale(msgspec.Struct, frozen=True):

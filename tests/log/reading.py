@@ -61,6 +61,7 @@ async def read_and_die(link: Link, settings: Settings, place: str, batch: int) -
         link.send(reader.position)
 
     reader._output, reader._observe = dying, passed
+    reader._most = BATCH
     await reader.resume()
     await reader.run(0.01)
 

@@ -17,7 +17,7 @@ from tests.probe.features import FEATURES
 from tests.probe.job import PushJob, StartJob
 from tests.probe.rows import job
 from tests.scenario import Scenario
-from tests.test_readers import reader_of, stored
+from tests.test_readers import reader_of, stored, take_at_once
 
 
 def events(probe: Scenario) -> str:
@@ -105,7 +105,7 @@ def test_a_fact_that_comes_between_two_looks_is_no_gap(lived) -> None:
 def test_readers_stop_at_a_gap_and_go_on_when_it_is_filled(lived, batch: int) -> None:
     lose(lived, 5)
     for reader in lived.system.readers:
-        reader._limit = reader._batch = batch
+        take_at_once(reader, batch)
         with pytest.raises(CorruptFact, match="position 5 is missing"):
             lived.run(to_the_end(reader))
         assert reader.position == stored(lived, reader.name) == 4, "not a fact behind it"
