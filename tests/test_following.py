@@ -66,16 +66,16 @@ def test_a_state_that_was_lost_is_no_ground_to_go_on_from(probe: Scenario, other
     """Its command has not heard of the loss yet, when what another process wrote is heard of."""
     overtake(probe, other)
     log = probe.system.logs["probe"]
-    lost = Cached(Job(status="over"), 4)
 
-    async def lose() -> None:
-        lost.pending = log.group.submit(append(A, 0, fact()))
-        assert await lost.pending.outcome() == Stale(A)
+    async def body() -> None:
+        pending = log.group.submit(append(A, 0, fact()))
+        assert await pending.outcome() == Stale(A)
+        lost = Cached(Job(status="over"), 4, pending)
+        log.streams.put(A, lost)
+        log.streams.following._take([(5, A, 5, "probe.job.pushed", '{"number": 4}')])
+        assert log.streams.known(A) is lost, "whoever decides on it is lost as well"
 
-    probe.run(lose())
-    log.streams.put(A, lost)
-    log.streams.following._take([(5, A, 5, "probe.job.pushed", '{"number": 4}')])
-    assert log.streams.known(A) is lost, "whoever decides on it is lost as well"
+    probe.run(body())
 
 
 def test_it_ends_when_nothing_of_use_comes(
