@@ -119,9 +119,10 @@ class GroupCommit:
                 await self._commit(batch)
                 self._observe(len(batch), time.perf_counter() - started)
             except Exception as error:
-                # Whatever goes wrong here must reach every waiter: nobody hangs.
-                log.exception("append broken off", context=self._store.context)
+                # Whatever goes wrong here must reach every waiter, before anything else is done
+                # that may go wrong: nobody hangs.
                 self._break_off(batch, error)
+                log.exception("append broken off", context=self._store.context)
             except BaseException as error:
                 self._break_off(batch, error)
                 raise
@@ -168,6 +169,8 @@ class GroupCommit:
             for pending, outcome in zip(todo, outcomes, strict=True):
                 if outcome is not None:
                     pending.settle(outcome)
+            if not any(pending.done for pending in todo):
+                raise RuntimeError("the store decided nothing, and would not the next time")
 
     @staticmethod
     def _possible(batch: list[Pending]) -> list[Pending]:

@@ -44,7 +44,14 @@ RECEIPT_FILTERS = {
     "resource": "(stream = %(resource)s OR command_id IN"
     " (SELECT command_id FROM {context}.events WHERE stream = %(resource)s))",
 }
-REFUSED_VALUES = (errors.DataError, errors.IntegrityError, UnicodeError, OverflowError)
+REFUSED_VALUES = (
+    errors.DataError,
+    errors.IntegrityError,
+    errors.ProgramLimitExceeded,  # too large for an index
+    errors.RaiseException,  # by a trigger of whoever operates the database
+    UnicodeError,
+    OverflowError,
+)
 AWAY = (
     psycopg.OperationalError,
     psycopg.InterfaceError,

@@ -55,6 +55,8 @@ STAYING = {
     "23502": (Rejected, "no value"),
     "23505": (Taken, "there already"),
     "42501": (LogError, "no permission"),
+    "54000": (Rejected, "too large a value for an index"),
+    "P0001": (Rejected, "a rule of a trigger"),
     "42883": (LogError, "no such function"),
     "XX001": (LogError, "data corrupted"),
 }
