@@ -6,6 +6,8 @@ idle store reads at once.
 
 import asyncio
 from collections.abc import Sequence
+from itertools import count
+from operator import eq, itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -263,7 +265,7 @@ def _require_kind(kind: type[State], id: UUID, facts: Sequence[FactRow]) -> None
 
 def _follow(facts: Sequence[FactRow], version: int) -> bool:
     """Tell whether the facts go on from a version without a gap."""
-    return [fact[1] for fact in facts] == list(range(version + 1, version + 1 + len(facts)))
+    return all(map(eq, map(itemgetter(1), facts), count(version + 1)))
 
 
 def _kind(fact: FactRow) -> str:

@@ -68,6 +68,10 @@ class PostgresHistories:
 
     def __init__(self, context: str, with_connection: With) -> None:
         self._with = with_connection
+        # Which of one it is need not be sent with each fact; long streams are read alone.
+        self._read_one = READ.replace("SELECT w.n, found", "SELECT NULL, found").format(
+            context=context
+        )
         self._read, self._behind, self._keep, self._drop, self._page = (
             statement.format(context=context) for statement in (READ, BEHIND, KEEP, DROP, PAGE)
         )
@@ -75,7 +79,8 @@ class PostgresHistories:
     async def read(self, wanted: Sequence[Wanted], limit: int) -> list[History]:
         """Return a history for each stream wanted, as of one moment; `limit` facts at most each."""
         values = [*map(list, zip(*wanted, strict=True)), limit]
-        found = await self._fetch(self._read, values, prepare=True)
+        statement = self._read if len(wanted) > 1 else self._read_one
+        found = await self._fetch(statement, values, prepare=True)
         streams: list[list[FactRow]] = [[] for _ in wanted]
         if len(wanted) == 1:
             streams = [found]
