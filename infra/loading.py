@@ -5,7 +5,7 @@ idle store reads at once.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 from operator import eq, itemgetter
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from uuid import UUID
 from domain import Envelope, Refused, State
 from infra.log.codec import UNREADABLE, Codec
 from infra.log.histories import FactRow, History, Wanted
-from infra.log.port import CorruptFact, LogError, Recorded, Store
+from infra.log.port import CorruptFact, LogError, Recorded, Store, Unavailable
 from infra.snapshots import Snapshots
 
 MAX_STREAMS = 500
@@ -58,7 +58,7 @@ class Load:
         """What is to be read next."""
         return Wanted(self.id, self.shape) if not self.version else _behind(self.id, self.version)
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: Exception) -> None:
         """Tell whoever waits."""
         if not self.future.done():
             self.future.set_exception(error)
@@ -88,6 +88,7 @@ class Loader:
             load = self._wanted[kind, id] = Load(kind, id, self._snapshots.topic_of(kind))
             if self._task is None or self._task.done():
                 self._task = asyncio.create_task(self._drain(), name=f"{self._store.context}-reads")
+                self._task.add_done_callback(self._ended)
         return await asyncio.shield(load.future)
 
     async def _drain(self) -> None:
@@ -98,12 +99,18 @@ class Loader:
             self._begun = []
             try:
                 await self._read(loads)
+            except Exception as error:  # noqa: BLE001 - told to whoever waits; the next are served
+                _fail(loads, error)
             except BaseException as error:
-                ended = not isinstance(error, Exception)
-                for load in [*loads, *(self._wanted.values() if ended else ())]:
-                    load.fail(error)
-                if ended:
-                    raise
+                _fail(loads, _broken_off(error))
+                raise
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Tell those who wait still: the task was cancelled, maybe before it could begin."""
+        if task is self._task:
+            _fail((*self._begun, *self._wanted.values()), _broken_off(asyncio.CancelledError()))
+            self._begun = []
+            self._wanted.clear()
 
     async def _read(self, loads: Sequence[Load]) -> None:
         limit = MAX_FACTS // len(loads)
@@ -252,6 +259,15 @@ def gap(at: Envelope, expected: int) -> CorruptFact:
 def taken(id: UUID, holder: str, wanted: str) -> IdTaken:
     """Return the refusal of an id that belongs to an aggregate of the kind `holder`."""
     return IdTaken(f"{id} is the id of a {holder}, so no {wanted} can have it; choose another id")
+
+
+def _fail(loads: Iterable[Load], error: Exception) -> None:
+    for load in loads:
+        load.fail(error)
+
+
+def _broken_off(error: BaseException) -> Unavailable:
+    return Unavailable(f"the read was broken off by {type(error).__name__}; try again")
 
 
 def _behind(id: UUID, version: int) -> Wanted:

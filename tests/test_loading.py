@@ -201,3 +201,24 @@ def test_a_stream_is_folded_up_to_a_version(probe, monkeypatch, upto: int) -> No
     state, version = probe.run(fold_upto(store_of(probe), probe.system.codec, Job, A, upto))
     assert version == min(upto, 10)
     assert state == (Job() if not version else Job(status="running", pushes=version - 1))
+
+
+@pytest.mark.parametrize("turns", [0, 1, 3])
+def test_nobody_hangs_when_the_reading_task_is_cancelled(probe, turns: int) -> None:
+    """After so many turns of the loop: before it has begun, or at its first read."""
+    lived(probe, 3)
+    loader = probe.system.logs["probe"].streams._loader
+
+    async def body() -> None:
+        waiting = [asyncio.create_task(loader.load(Job, id)) for id in (A, B)]
+        await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        loader._task.cancel()
+        async with asyncio.timeout(20):
+            found = await asyncio.gather(*waiting, return_exceptions=True)
+            assert [type(one) for one in found] == [Unavailable] * 2
+            assert (await loader.load(Job, A)).version == 4
+            assert (await loader.load(Job, B)).version == 0
+
+    probe.run(body())
