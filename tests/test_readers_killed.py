@@ -14,7 +14,7 @@ from tests.probe.rows import job
 from tests.scenario import Scenario
 
 JOBS, PUSHES = 3, 40
-KILLS = 3
+KILLS = 2
 
 
 @pytest.mark.parametrize("place", PLACES)

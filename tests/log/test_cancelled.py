@@ -11,7 +11,7 @@ from tests.probe.job import StartJob
 from tests.scenario import Scenario
 
 STREAMS = 4
-CALLERS, COMMANDS = 10, 40
+CALLERS, COMMANDS = 10, 25
 MAX_TURNS = 200
 """Turns of the loop after which a caller is gone at the latest: more than a command takes."""
 

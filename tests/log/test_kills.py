@@ -11,7 +11,7 @@ from tests.log.points import ANY_MOMENT, POINTS
 from tests.log.verify import violations
 from tests.scenario import Scenario
 
-KILLS = 3
+KILLS = 2
 STREAMS = 4
 
 

@@ -21,7 +21,7 @@ from tests.scenario import Scenario, until
 
 READERS = 3
 STREAMS = 40
-STORMS = {"postgres": (8, 32, 10), "sqlite": (4, 16, 5)}
+STORMS = {"postgres": (8, 32, 6), "sqlite": (4, 16, 5)}
 """For each store: processes, writers in each, commands of each."""
 
 

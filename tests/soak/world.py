@@ -99,7 +99,8 @@ class Soak:
 
     def _hear(self, world: World, told: list[Told], how: str) -> None:
         for one in told:
-            self.answers[f"commands {one.result}{how}"] += 1
+            result = "acknowledged" if one.result == "accepted" else one.result
+            self.answers[f"commands {result}{how}"] += 1
             self.answers["tries that had no answer"] += one.tries - 1
             world.told[one.key] = one
 
