@@ -1,7 +1,10 @@
 """Appends that a store will not take, and faults on the way: nobody else pays much, none hangs."""
 
+import asyncio
+import gc
 import secrets
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -58,11 +61,18 @@ def test_a_log_that_cannot_be_written_keeps_nobody_waiting(group) -> None:
         raise OSError("stderr is closed")
 
     async def body(commit: GroupCommit, store: Unsteady) -> None:
+        # What the task ends with goes to the loop, and there is nowhere to write that either.
+        ended: list[Any] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: ended.append(context["exception"]))
         structlog.configure(processors=[closed])
         pending = [commit.submit(append(A, n, fact())) for n in range(3)]
         found = await outcomes(*pending)
         assert [type(one) for one in found] == [Unavailable] * 3
         assert isinstance((await outcomes(commit.submit(append(A, 0, fact()))))[0], Accepted)
+        gc.collect()
+        loop.set_exception_handler(None)
+        assert {type(one) for one in ended} <= {OSError}
 
     group(body, ZeroDivisionError("fault"), batch=2)
 
