@@ -11,6 +11,7 @@ from commands import Clock, Ids
 from commands.commerce.payment import Gateway
 from domain import PROCESS, is_process
 from infra.acquirer import SimulatedAcquirer
+from infra.beginnings import make_tables
 from infra.bell import Bell
 from infra.clock import SystemClock, SystemIds
 from infra.database import Database
@@ -26,7 +27,7 @@ from infra.log.tail import Tail
 from infra.migrations import migrate
 from infra.moves import Moves
 from infra.processes import SagaRunner
-from infra.projector import Projector, create_tables
+from infra.projector import Projector
 from infra.queries import Queries
 from infra.readers import Output, Reader
 from infra.settings import Settings
@@ -162,7 +163,7 @@ class _Builder:
             await database.lock_structure(connection)
             for projecting in self.features.projections:
                 if projecting.context == context:
-                    await create_tables(connection, projecting.tables)
+                    await make_tables(connection, projecting)
         store = await self._store(context, database)
         group = GroupCommit(
             store,
