@@ -170,6 +170,11 @@ class Watcher:
         """Return a sentence for each breach up to here; none when the invariant held."""
         return self._breaches
 
+    def told(self) -> list[str]:
+        """Return the breaches since this was asked last, which are forgotten then."""
+        found, self._breaches = self._breaches, []
+        return found
+
     def unfinished(self) -> list[str]:
         """Return what is a breach if the log ends here: the half of something."""
         return []
