@@ -26,7 +26,7 @@ from infra.log.tail import Tail
 from infra.migrations import migrate
 from infra.moves import Moves
 from infra.processes import SagaRunner
-from infra.projector import Projector, create_tables
+from infra.projector import Projector
 from infra.queries import Queries
 from infra.readers import Output, Reader
 from infra.settings import Settings
@@ -34,6 +34,7 @@ from infra.shapes import code_of, shapes_of
 from infra.snapshots import Snapshots
 from infra.streams import Streams
 from infra.system import Source, System
+from infra.tables import all_tables, create_tables
 from infra.telemetry import Telemetry
 from infra.watch import Watch, WatchReader
 
@@ -165,7 +166,7 @@ class _Builder:
             await database.lock_structure(connection)
             for projecting in self.features.projections:
                 if projecting.context == context:
-                    await create_tables(connection, projecting.tables)
+                    await create_tables(connection, all_tables(projecting))
         store = await self._store(context, database)
         group = GroupCommit(
             store,
