@@ -2,8 +2,9 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from infra.changes import Buffer, Changing, ImpossibleChange, Known
+from infra.changes import Buffer, Changing, ImpossibleChange
 from infra.discovery import Projecting
+from infra.known import Known
 from infra.log.tail import Facts
 from infra.moves import Write
 from projections.versions import has_history
