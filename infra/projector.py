@@ -6,6 +6,7 @@ from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 
+from domain import Envelope, Event
 from infra.changes import Buffer, Changing, ImpossibleChange
 from infra.discovery import Projecting
 from infra.log.tail import Facts
@@ -17,6 +18,7 @@ class Projector:
 
     def __init__(self, projecting: Projecting) -> None:
         self._project = projecting.project
+        self._key_of = projecting.key_of
         self._name = projecting.name
 
     async def __call__(self, facts: Facts) -> Write:
@@ -29,6 +31,12 @@ class Projector:
                 raise self.placed(error, at.position, at.position) from error
 
         return _Writing(self, Changing(buffer), facts[0][1].position, facts[-1][1].position)
+
+    def key_of(self, fact: Event | None, at: Envelope) -> str | None:
+        """Return what a fact is parked by; see `infra.parking.KeyOf`."""
+        if self._key_of is None:
+            return str(at.stream)
+        return None if fact is None else str(self._key_of(fact, at))
 
     def placed(self, error: ImpossibleChange, first: int, last: int) -> ImpossibleChange:
         """Return an error with its place."""

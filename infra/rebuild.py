@@ -16,6 +16,7 @@ from infra.log.codec import Codec
 from infra.log.port import Store
 from infra.log.unbroken import read_on
 from infra.moves import positions_of
+from infra.parked import freed
 from infra.projector import Projector, create_tables, drop_tables
 
 BATCH = 2_000
@@ -190,6 +191,8 @@ async def _compare(
                 await live.execute(delete(table))
                 columns = list(table.c.keys())
                 await live.execute(insert(table).from_select(columns, select(rebuilt)))
+        if accept:
+            await freed(live, context, projecting.name)  # the rebuilt rows have what was parked
     return comparison
 
 
