@@ -81,6 +81,12 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="facts a second at most in which invariants are watched over; 0 watches none",
     )
+    reader_tries: int = Field(
+        default=4,
+        ge=1,
+        le=20,
+        description="tries of a fact that a reader cannot handle, before it is parked",
+    )
     timer_poll_ms: int = Field(
         default=500, ge=1, le=60_000, description="how often deadlines are checked"
     )
