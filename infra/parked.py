@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from infra.moves import positions_of
+from infra.moves import positions_of, raise_epoch
 from infra.parking import parked_of
 from infra.readers import Reader
 from infra.system import System
@@ -75,18 +75,6 @@ async def parked(system: System, group: Group, limit: int = SHOWN) -> Sequence[A
     return found
 
 
-async def freed(connection: AsyncConnection, home: str, reader: str) -> int:
-    """Let everything of a reader go, in the transaction that puts rebuilt rows in its place.
-
-    Returns how many facts were parked: the rebuilt rows have them.
-    """
-    table = parked_of(home)
-    gone = await connection.execute(delete(table).where(table.c.reader == reader))
-    if gone.rowcount:
-        await _raise_epoch(connection, home, reader)
-    return gone.rowcount
-
-
 async def _groups_of(system: System, reader: Reader, key: str | None) -> list[Group]:
     table = parked_of(reader.home)
     query = (
@@ -141,7 +129,7 @@ async def remove(
     # They are the first ones of the key, whatever their number.
     gone = (table.c.key == group.key) & (table.c.position <= rows[-1].position)
     await connection.execute(delete(table).where(table.c.reader == reader.name, gone))
-    await _raise_epoch(connection, reader.home, reader.name)
+    await raise_epoch(connection, reader.home, reader.name)
     return await left_of(connection, reader.home, group)
 
 
@@ -149,9 +137,3 @@ async def left_of(connection: AsyncConnection, home: str, group: Group) -> int:
     """Return how many facts of a group are parked."""
     rows = rows_of(home, group, None).order_by(None).subquery()
     return (await connection.execute(select(func.count()).select_from(rows))).scalar_one()
-
-
-async def _raise_epoch(connection: AsyncConnection, home: str, reader: str) -> None:
-    table = positions_of(home)
-    later = update(table).where(table.c.name == reader).values(epoch=table.c.epoch + 1)
-    await connection.execute(later)
