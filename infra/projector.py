@@ -35,7 +35,8 @@ class Projector:
         """Return what a fact is parked by; see `infra.parking.KeyOf`."""
         if self._key_of is None:
             return str(at.stream)
-        return None if fact is None else str(self._key_of(fact, at))
+        key = None if fact is None else self._key_of(fact, at)
+        return None if key is None else str(key)
 
     def placed(self, error: ImpossibleChange, first: int, last: int) -> ImpossibleChange:
         """Return an error with its place."""
