@@ -1,6 +1,8 @@
 """Row changes of a projection: merged in memory, written with few statements."""
 
 from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Executable, Table
@@ -69,6 +71,39 @@ class Buffer:
         self.asked.append((verb, table, key, values, self.position))
 
 
+class Known:
+    """Rows that were written and that nobody else changes, so that they need no looking up.
+
+    For the one writer of a shadow; `forget` them whenever their transaction is not committed.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        """Rows kept for each table; those touched last."""
+        self._rows: dict[Table, dict[Key, Row]] = {}
+
+    def of(self, table: Table) -> dict[Key, Row]:
+        """Return the rows of a table; from now on they are kept."""
+        return self._rows.setdefault(table, {})
+
+    def keep(self, table: Table, now: dict[Key, Row | None]) -> None:
+        """Take in rows as they are now. Those that are only ever inserted are of no use."""
+        rows = self._rows.get(table)
+        if rows is None:
+            return
+        for key, row in now.items():
+            rows.pop(key, None)
+            if row is not None:
+                rows[key] = row
+        for key in list(islice(rows, max(0, len(rows) - self._limit))):
+            del rows[key]
+
+    def forget(self) -> None:
+        """Know nothing any more."""
+        for rows in self._rows.values():
+            rows.clear()
+
+
 class _Rows:
     """The touched rows of one table: as they were, and as they become."""
 
@@ -107,6 +142,11 @@ class _Rows:
             self.now[key] = row
             self._found.add(key)
 
+    def known(self, key: Key, row: Row) -> None:
+        """Take in a row that need not be looked up."""
+        self.now[key] = row
+        self._found.add(key)
+
     async def store(self, connection: AsyncConnection) -> None:
         """Write the rows as they are now."""
         now, found = self.now, self._found
@@ -138,8 +178,8 @@ class _Rows:
 class Changing:
     """Writes what a buffer asks for, once."""
 
-    def __init__(self, buffer: Buffer) -> None:
-        self._parts = list(_parts(buffer))
+    def __init__(self, buffer: Buffer, known: Known | None = None) -> None:
+        self._parts = list(_parts(buffer, known))
         self._asked: tuple[AsyncConnection, list[_Rows]] | None = None
 
     async def ask(self, connection: AsyncConnection) -> None:
@@ -171,8 +211,11 @@ async def write(connection: AsyncConnection, buffer: Buffer) -> int:
 class _Part:
     """Changes up to a statement that runs after them."""
 
-    def __init__(self, asked: Sequence[Asked], then: Executable | None = None) -> None:
+    def __init__(
+        self, asked: Sequence[Asked], known: Known | None, then: Executable | None = None
+    ) -> None:
         self._asked = asked
+        self._known = known
         self._then = then
 
     async def ask(self, connection: AsyncConnection) -> list[_Rows]:
@@ -184,7 +227,10 @@ class _Part:
             # A row that is first inserted need not be looked up: if it is there, the insert says
             # so, unless the row is deleted again and nothing is inserted.
             if verb == "delete" or (verb != "insert" and (table, key) not in seen):
-                rows.to_find[key] = None
+                if self._known and (row := self._known.of(table).get(key)):
+                    rows.known(key, row)
+                else:
+                    rows.to_find[key] = None
             seen.add((table, key))
         for rows in tables.values():
             if rows.to_find:
@@ -200,22 +246,27 @@ class _Part:
             by_table[table].apply(verb, key, values, position)
         for rows in tables:
             await rows.store(connection)
+            if self._known:
+                self._known.keep(rows.table, rows.now)
         if self._then is not None:
             await connection.execute(self._then)
+            if self._known:
+                self._known.forget()
         return sum(len(rows.now) for rows in tables)
 
 
-def _parts(buffer: Buffer) -> Iterable[_Part]:
+def _parts(buffer: Buffer, known: Known | None) -> Iterable[_Part]:
     asked: list[Asked] = []
     for one in buffer.asked:
         if one[0] == "run":
-            yield _Part(asked, one[1])
+            yield _Part(asked, known, one[1])
             asked = []
         else:
             asked.append(one)
-    yield _Part(asked)
+    yield _Part(asked, known)
 
 
+@cache
 def _defaults(table: Table) -> Row:
     return {
         column.name: column.default.arg if column.default is not None else None  # type: ignore[attr-defined]

@@ -1,12 +1,8 @@
 """Runs projections: live as the output of a reader, and for a rebuild into shadow tables."""
 
-from collections.abc import Sequence
-
-from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 
-from infra.changes import Buffer, Changing, ImpossibleChange
+from infra.changes import Buffer, Changing, ImpossibleChange, Known
 from infra.discovery import Projecting
 from infra.log.tail import Facts
 from infra.moves import Write
@@ -21,7 +17,7 @@ class Projector:
         self._name = projecting.name
         self._by_key = any(map(has_history, projecting.tables))
 
-    async def __call__(self, facts: Facts) -> Write:
+    async def __call__(self, facts: Facts, known: Known | None = None) -> Write:
         """Collect the changes for a batch; the returned function writes them."""
         buffer = Buffer(by_key=self._by_key)
         for fact, at in facts:
@@ -31,7 +27,7 @@ class Projector:
             except ImpossibleChange as error:
                 raise self.placed(error, at.position, at.position) from error
 
-        return _Writing(self, Changing(buffer), facts[0][1].position, facts[-1][1].position)
+        return _Writing(self, Changing(buffer, known), facts[0][1].position, facts[-1][1].position)
 
     def placed(self, error: ImpossibleChange, first: int, last: int) -> ImpossibleChange:
         """Return an error with its place."""
@@ -54,17 +50,3 @@ class _Writing:
             await self._changing.write(connection)
         except ImpossibleChange as error:
             raise self._projector.placed(error, self._first, self._last) from error
-
-
-async def create_tables(connection: AsyncConnection, tables: Sequence[Table]) -> None:
-    """Create the tables and indexes that are not there."""
-    for table in tables:
-        await connection.execute(CreateTable(table, if_not_exists=True))
-        for index in sorted(table.indexes, key=lambda index: str(index.name)):
-            await connection.execute(CreateIndex(index, if_not_exists=True))
-
-
-async def drop_tables(connection: AsyncConnection, tables: Sequence[Table]) -> None:
-    """Drop the tables that are there."""
-    for table in tables:
-        await connection.execute(DropTable(table, if_exists=True))
