@@ -94,6 +94,15 @@ def _parts(state: type[State], facts: tuple[type[Event], ...]) -> Iterator[bytes
         yield source_of(module).encode()
 
 
+def code_of(module: str) -> str:
+    """Return a digest of a module's code and of all code that it stands on."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name in sorted(_modules(module)):
+        source = source_of(name).encode()
+        digest.update(f"{name} {len(source)} ".encode() + source)
+    return digest.hexdigest()
+
+
 # ── the code that a state stands on ──────────────────────────────────────────────────────────────
 
 
