@@ -112,19 +112,25 @@ def require_history(queries: Iterable[Select[Any]]) -> None:
 
 
 async def require_known(
-    connection: AsyncConnection, tables: Iterable[Table], position: int
-) -> None:
-    """Raise `BeforeHistory` when a history begins behind the position."""
+    connection: AsyncConnection, tables: Iterable[Table], position: int | None
+) -> int:
+    """Return the position, or where the histories begin when there is none.
+
+    Raises `BeforeHistory` when a history begins behind the position.
+    """
+    first = 0
     beginnings = {beginning for table in tables if (beginning := beginning_of(table)) is not None}
     for beginning in beginnings:
         found = await connection.execute(select(func.max(beginning.c.position)))
         begins = found.scalar() or 0
-        if begins > position:
+        first = max(first, begins)
+        if position is not None and begins > position:
             projection = str(beginning.info["projection"]).partition(".")[2]
             raise BeforeHistory(
                 f"the history of {projection} begins at position {begins}, and {position} is "
                 f"before it; `aorist replay {projection} --accept` makes it whole"
             )
+    return first if position is None else position
 
 
 def at_position(query: Select[Any], position: int) -> Select[Any]:
