@@ -87,7 +87,9 @@ async def open_system(
             Deadlines(context, builder.databases[context], dispatcher, features, builder.clock)
             for context in chosen
         ],
-        queries=Queries(builder.databases, readers, settings.wait_ms / 1000),
+        queries=Queries(
+            builder.databases, readers, settings.wait_ms / 1000, builder.logs, builder.clock
+        ),
         telemetry=builder.telemetry,
         bells=builder.bells,
         tails=builder.tails,
