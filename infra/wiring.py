@@ -11,7 +11,6 @@ from commands import Clock, Ids
 from commands.commerce.payment import Gateway
 from domain import PROCESS, is_process
 from infra.acquirer import SimulatedAcquirer
-from infra.beginnings import make_tables
 from infra.bell import Bell
 from infra.clock import SystemClock, SystemIds
 from infra.database import Database
@@ -32,6 +31,7 @@ from infra.processes import SagaRunner
 from infra.projector import Projector
 from infra.queries import Queries
 from infra.readers import Output, Reader
+from infra.renewal import Outdated, register
 from infra.settings import Settings
 from infra.shapes import shapes_of
 from infra.snapshots import Snapshots
@@ -71,7 +71,10 @@ async def open_system(
         await builder.close()
         raise
     dispatcher = builder.dispatcher(given)
-    readers = [*builder.projections(chosen), *builder.sagas(chosen, dispatcher)]
+    changed = {one.projecting.name for one in builder.outdated if not one.fits}
+    projections = [*builder.projections(chosen)]
+    readers = [reader for reader in projections if reader.name not in changed]
+    readers += builder.sagas(chosen, dispatcher)
     return System(
         settings=settings,
         features=features,
@@ -87,8 +90,15 @@ async def open_system(
             for context in chosen
         ],
         queries=Queries(
-            builder.databases, readers, settings.wait_ms / 1000, builder.logs, builder.clock
+            builder.databases,
+            readers,
+            settings.wait_ms / 1000,
+            builder.logs,
+            builder.clock,
+            features.projections,
         ),
+        outdated=[one for one in builder.outdated if one.projecting.context in chosen],
+        standing_by=[reader for reader in projections if reader.name in changed],
         telemetry=builder.telemetry,
         bells=builder.bells,
         tails=builder.tails,
@@ -139,6 +149,7 @@ class _Builder:
         self.bells: dict[str, Bell] = {}
         self.tails: dict[str, Tail] = {}
         self.moves: dict[tuple[str, bool], Moves] = {}
+        self.outdated: list[Outdated] = []
 
     async def connect(self, contexts: Iterable[str]) -> None:
         """Open databases and logs of the contexts, and of those that their sagas follow."""
@@ -167,8 +178,10 @@ class _Builder:
         async with database.write() as connection:
             await database.lock_structure(connection)
             for projecting in self.features.projections:
-                if projecting.context == context:
-                    await make_tables(connection, projecting)
+                if projecting.context == context and (
+                    outdated := await register(connection, projecting)
+                ):
+                    self.outdated.append(outdated)
         store = await self._store(context, database)
         group = GroupCommit(
             store,
