@@ -27,7 +27,7 @@ from infra.log.port import CorruptFact, LogError, Recorded, Unavailable
 from infra.log.unbroken import read_on
 from infra.migrations import latest, revision
 from infra.readers import Reader
-from infra.renewal import told
+from infra.renewal import all_told
 from infra.system import System
 
 HEARTBEAT_S = 15.0
@@ -81,18 +81,12 @@ async def readyz(request: Request) -> JSONResponse:
     found = {
         "ready": not problems,
         "problems": problems,
-        "degraded": [*system.telemetry.gauges.told(), *await _rebuilding(system)],
+        "degraded": [
+            *system.telemetry.gauges.told(),
+            *await all_told(system.outdated, system.databases),
+        ],
     }
     return JSONResponse(found, 503 if problems else 200)
-
-
-async def _rebuilding(system: System) -> list[str]:
-    found = []
-    for outdated in system.outdated:
-        with suppress(LogError):  # the store is away: that is named as a problem
-            said = await told(system.databases[outdated.projecting.context], outdated.projecting)
-            found += [said] if said else []
-    return found
 
 
 async def unready(system: System) -> list[str]:

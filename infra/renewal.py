@@ -1,6 +1,8 @@
 """Notices at start that tables were filled by other code, and says how far their renewal is."""
 
 import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -10,6 +12,7 @@ from infra.beginnings import make_tables
 from infra.database import Database
 from infra.discovery import Projecting
 from infra.generations import Kept, generation_of, kept, patiently, store, undo
+from infra.log.port import LogError
 from infra.shadow import rebuilds_of
 
 LIVELY_S = 60
@@ -91,6 +94,16 @@ async def told(database: Database, projecting: Projecting) -> str | None:
         f"{projecting.name} is being rebuilt for this version of the program: "
         f"{row.position:,} of {row.target:,} facts, {part} %"
     )
+
+
+async def all_told(outdated: Iterable[Outdated], databases: Mapping[str, Database]) -> list[str]:
+    """Return the same for several; nothing of those whose store is away."""
+    found = []
+    for one in outdated:
+        with suppress(LogError):
+            said = await told(databases[one.projecting.context], one.projecting)
+            found += [said] if said else []
+    return found
 
 
 async def misfit(database: Database, projecting: Projecting) -> str | None:

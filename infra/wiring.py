@@ -71,10 +71,8 @@ async def open_system(
         await builder.close()
         raise
     dispatcher = builder.dispatcher(given)
-    changed = {one.projecting.name for one in builder.outdated if not one.fits}
-    projections = [*builder.projections(chosen)]
-    readers = [reader for reader in projections if reader.name not in changed]
-    readers += builder.sagas(chosen, dispatcher)
+    projections, standing_by = builder.projections(chosen)
+    readers = [*projections, *builder.sagas(chosen, dispatcher)]
     return System(
         settings=settings,
         features=features,
@@ -97,8 +95,8 @@ async def open_system(
             builder.clock,
             features.projections,
         ),
-        outdated=[one for one in builder.outdated if one.projecting.context in chosen],
-        standing_by=[reader for reader in projections if reader.name in changed],
+        outdated=builder.outdated_of(chosen),
+        standing_by=standing_by,
         telemetry=builder.telemetry,
         bells=builder.bells,
         tails=builder.tails,
@@ -234,8 +232,18 @@ class _Builder:
             self.settings.commands_in_flight,
         )
 
-    def projections(self, contexts: Iterable[str]) -> Iterable[Reader]:
-        """Yield a reader for each projection."""
+    def outdated_of(self, contexts: Iterable[str]) -> list[Outdated]:
+        """Return which of the projections are to be rebuilt."""
+        return [one for one in self.outdated if one.projecting.context in contexts]
+
+    def projections(self, contexts: Iterable[str]) -> tuple[list[Reader], list[Reader]]:
+        """Return a reader for each projection, and apart those that must wait for its tables."""
+        changed = {one.projecting.name for one in self.outdated if not one.fits}
+        readers = [*self._projections(contexts)]
+        waiting = [reader for reader in readers if reader.name in changed]
+        return [reader for reader in readers if reader not in waiting], waiting
+
+    def _projections(self, contexts: Iterable[str]) -> Iterable[Reader]:
         for projecting in self.features.projections:
             if projecting.context in contexts:
                 projector, home = Projector(projecting), projecting.context

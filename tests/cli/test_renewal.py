@@ -9,11 +9,10 @@ from tests.cli.bank import ALICE, BOB, deposit, opening
 from tests.cli.program import Program
 
 MAX_WAIT_S = 60
-CURRENT = "SELECT version FROM banking.versions WHERE projection LIKE '%account'"
-OLD = "UPDATE banking.versions SET version = 'old' WHERE projection LIKE '%account'"
-OTHER = (
-    "UPDATE banking.versions SET version = 'old', layout = 'old' WHERE projection LIKE '%account'"
-)
+ACCOUNT = "WHERE projection LIKE '%account'"
+CURRENT = f"SELECT version FROM banking.versions {ACCOUNT}"
+OLD = f"UPDATE banking.versions SET version = 'old' {ACCOUNT}"
+OTHER = f"UPDATE banking.versions SET version = 'old', layout = 'old' {ACCOUNT}"
 BALANCES = "SELECT balance FROM banking.accounts ORDER BY balance"
 
 
