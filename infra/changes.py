@@ -1,7 +1,6 @@
 """Row changes of a projection: merged in memory, written with few statements."""
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Executable, Table
@@ -9,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from infra.copying import LEAST
 from infra.known import Known
+from infra.rowchanges import ImpossibleChange, applied
 from infra.rowsets import Answer, Clash, Key, Row, add, change, find, key_names, names, remove
 from infra.rowversions import versions_kept
 
@@ -18,15 +18,13 @@ Ask = tuple[str, Row, int]
 """The same for one row of one table: verb, values, position."""
 
 
-class ImpossibleChange(Exception):
-    """A projection asked for a change that its rows do not allow; it has a fault."""
-
-
 class Buffer:
     """The `Changes` a projection writes to: it only remembers what was asked for."""
 
-    def __init__(self, *, by_key: bool = False) -> None:
+    def __init__(self, *, by_key: bool = False, late: bool = False) -> None:
         self.asked: list[Asked] = []
+        self.late = late
+        """Whether facts behind these were projected before."""
         self.position = 0
         """Of the fact that is being projected."""
         self._by_key = by_key
@@ -86,14 +84,15 @@ def _unknown(verb: str, table: Table, values: Row) -> ImpossibleChange:
 class _Rows:
     """The touched rows of one table: as they were, and as they become."""
 
-    def __init__(self, table: Table, asked: dict[Key, list[Ask]]) -> None:
+    def __init__(self, table: Table, asked: dict[Key, list[Ask]], *, late: bool) -> None:
         self.table = table
         self.now: dict[Key, Row | None] = {}
         self.to_find: list[Key] = []
         self.answer: Answer | None = None
         self._asked = asked
         self._found: set[Key] = set()
-        self._versions = versions_kept(table)
+        self._versions = versions_kept(table, late=late)
+        self._late = late
 
     def apply(self) -> None:
         """Apply the changes in memory, row by row."""
@@ -102,22 +101,13 @@ class _Rows:
 
     def _applied(self, key: Key, row: Row | None, asked: list[Ask]) -> Row | None:
         made_at: int | None = None
-        """Position of the fact that made the row at hand: until the next it may be changed."""
+        """Position of the fact that made the row at hand: nobody else has it until the next."""
         for verb, values, position in asked:
-            if (row is None) != (verb == "insert"):
-                there = "is not there" if row is None else "is there already"
-                raise ImpossibleChange(f"{verb} of {self.table.name}: row {_shown(key)} {there}")
-            if row is None:
-                row = _defaults(self.table) | values
-            elif verb == "delete":
-                row = None
-            else:
-                if made_at is None or (self._versions is not None and made_at != position):
-                    row = row.copy()
-                row.update(values if verb == "update" else self._sums(key, row, values))
+            own = made_at is not None and (self._versions is None or made_at == position)
+            row = applied(self.table, verb, key, row, values, in_place=own and not self._late)
             made_at = position
             if self._versions is not None:
-                self._versions.note(verb, key, row, position)
+                self._versions.note(verb, key, values, row, position)
         return row
 
     async def take(self) -> None:
@@ -155,15 +145,6 @@ class _Rows:
                 await self._versions.store(connection, found)
         except Clash as error:
             raise ImpossibleChange(str(error)) from error
-
-    def _sums(self, key: Key, row: Any, amounts: Row) -> Row:
-        try:
-            return {name: row[name] + amount for name, amount in amounts.items()}
-        except TypeError as error:
-            named = ", ".join(amounts)
-            raise ImpossibleChange(
-                f"add to {self.table.name}: {named} of row {_shown(key)} holds no number"
-            ) from error
 
 
 class Changing:
@@ -203,7 +184,11 @@ class _Part:
     """Changes up to a statement that runs after them."""
 
     def __init__(
-        self, asked: Iterable[Asked], known: Known | None, then: Executable | None = None
+        self,
+        asked: Iterable[Asked],
+        known: Known | None,
+        late: bool,
+        then: Executable | None = None,
     ) -> None:
         self._asked: dict[Table, dict[Key, list[Ask]]] = {}
         for verb, table, key, values, position in asked:
@@ -211,12 +196,13 @@ class _Part:
             if rows is None:
                 rows = self._asked[table] = {}
             rows.setdefault(key, []).append((verb, values, position))
+        self._late = late
         self._known = known
         self._then = then
 
     async def ask(self, connection: AsyncConnection) -> list[_Rows]:
         """Look up the rows that are needed."""
-        tables = [_Rows(table, asked) for table, asked in self._asked.items()]
+        tables = [_Rows(table, asked, late=self._late) for table, asked in self._asked.items()]
         for rows in tables:
             for key, asked in self._asked[rows.table].items():
                 # A row that is first inserted need not be looked up: if it is there, the insert
@@ -251,20 +237,8 @@ def _parts(buffer: Buffer, known: Known | None) -> Iterable[_Part]:
     asked: list[Asked] = []
     for one in buffer.asked:
         if one[0] == "run":
-            yield _Part(asked, known, one[1])
+            yield _Part(asked, known, buffer.late, one[1])
             asked = []
         else:
             asked.append(one)
-    yield _Part(asked, known)
-
-
-@cache
-def _defaults(table: Table) -> Row:
-    return {
-        column.name: column.default.arg if column.default is not None else None  # type: ignore[attr-defined]
-        for column in table.columns
-    }
-
-
-def _shown(key: Key) -> str:
-    return ", ".join(str(part) for part in key)
+    yield _Part(asked, known, buffer.late)

@@ -95,7 +95,7 @@ async def open_system(
             builder.clock,
             features.projections,
         ),
-        outdated=builder.outdated_of(chosen),
+        outdated=[one for one in builder.outdated if one.projecting.context in chosen],
         standing_by=standing_by,
         telemetry=builder.telemetry,
         bells=builder.bells,
@@ -231,10 +231,6 @@ class _Builder:
             self.telemetry.command,
             self.settings.commands_in_flight,
         )
-
-    def outdated_of(self, contexts: Iterable[str]) -> list[Outdated]:
-        """Return which of the projections are to be rebuilt."""
-        return [one for one in self.outdated if one.projecting.context in contexts]
 
     def projections(self, contexts: Iterable[str]) -> tuple[list[Reader], list[Reader]]:
         """Return a reader for each projection, and apart those that must wait for its tables."""
