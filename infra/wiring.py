@@ -246,7 +246,9 @@ class _Builder:
                 )
                 name = f"{PROCESS}{running.name}@{followed}"
                 parking = self._parking(name, running.context, runner.key_of, runner.forget)
-                yield self._reader(name, followed, runner, running.context, parking)
+                reader = self._reader(name, followed, runner, running.context, parking)
+                runner.confirm = reader.confirm
+                yield reader
 
     def watches(self, contexts: Iterable[str]) -> Iterable[WatchReader]:
         """Yield a reader for the invariants of each context that has some."""
