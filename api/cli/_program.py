@@ -17,6 +17,7 @@ from infra.collector import look_rarely
 from infra.discovery import Misbuilt
 from infra.log.port import LogError
 from infra.logging import configure
+from infra.queries import Behind
 from infra.settings import Settings, WrongConfiguration, load
 from infra.shadow import RebuiltElsewhere
 from infra.system import ReaderStopped, System
@@ -29,7 +30,7 @@ FAILED = 1
 
 MENDABLE = (
     *(LogError, Refused, LookupError, Misbuilt, StoreAway, ReaderStopped),
-    *(ImpossibleChange, RebuiltElsewhere),
+    *(Behind, ImpossibleChange, RebuiltElsewhere),
 )
 """What the user of a verb can do something about."""
 
