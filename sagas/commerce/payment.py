@@ -41,7 +41,7 @@ from sagas.commerce.refund import MAX_ATTEMPTS as MAX_REFUND_TRIES
 ASK_AGAIN_AFTER = timedelta(minutes=1)
 RESTING = (Status.CAPTURED, Status.DECLINED, Status.VOIDED)
 MAX_ATTEMPTS = 3
-"""How often the acquirer is asked for one thing before the process waits no longer."""
+"""How often the acquirer is asked for one thing, ever later, before nobody waits any longer."""
 MAX_VOIDS = 10
 """How often a void is asked for, ever more slowly, before it is left to a person."""
 
@@ -96,15 +96,15 @@ def _ask(id: UUID, fact: Event, payment: Payment) -> Iterable[Step]:
         case PaymentRequested():
             yield AuthoriseCard(payment_id=id)
         case AuthorisationPending(attempt=n) if n < MAX_ATTEMPTS:
-            yield Deadline("answer", ASK_AGAIN_AFTER, AuthoriseCard(payment_id=id))
-        case AuthorisationPending():
-            yield Deadline("answer", ASK_AGAIN_AFTER, GiveUpAuthorisation(payment_id=id))
+            yield Deadline("answer", ASK_AGAIN_AFTER * n, AuthoriseCard(payment_id=id))
+        case AuthorisationPending(attempt=n):
+            yield Deadline("answer", ASK_AGAIN_AFTER * n, GiveUpAuthorisation(payment_id=id))
         case CaptureRequested():
             yield CaptureCard(payment_id=id)
         case CapturePending(attempt=n) if n < MAX_ATTEMPTS:
-            yield Deadline("answer", ASK_AGAIN_AFTER, CaptureCard(payment_id=id))
-        case CapturePending():
-            yield Deadline("answer", ASK_AGAIN_AFTER, GiveUpCapture(payment_id=id))
+            yield Deadline("answer", ASK_AGAIN_AFTER * n, CaptureCard(payment_id=id))
+        case CapturePending(attempt=n):
+            yield Deadline("answer", ASK_AGAIN_AFTER * n, GiveUpCapture(payment_id=id))
         case VoidRequested() | PaymentFailed() | CaptureFailed() | AuthorisedTooLate():
             yield Cancel("answer")
             yield VoidCard(payment_id=id)
