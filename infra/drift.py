@@ -25,6 +25,7 @@ from infra.log.codec import Codec
 from infra.log.port import MAX_PAGE, Store
 from infra.log.tail import Facts
 from infra.log.unbroken import read_on
+from infra.parking import parked_facts
 from infra.rowsets import Key, Row, change, find, remove
 from infra.versions import version_of
 
@@ -200,6 +201,11 @@ class Pass:
         return differing
 
     async def _bring(self, connection: AsyncConnection, fold: Fold, found: Drift) -> bool:
+        projecting = fold.projecting
+        if parked := await parked_facts(connection, projecting.context, projecting.name):
+            # A mended row would have them, and once more when they are retried.
+            found.notes.append(f"{parked} facts of it are parked; see aorist parked list")
+            return False
         found.position = position = await position_of(connection, fold.projecting)
         if position < fold.position:
             found.notes.append("its tables were put back to an earlier position meanwhile")

@@ -118,6 +118,13 @@ async def figures(database: Database, home: str) -> dict[str, Figures]:
         return {reader: Figures(*rest) for reader, *rest in await connection.execute(query)}
 
 
+async def parked_facts(connection: AsyncConnection, home: str, reader: str) -> int:
+    """Return how many facts of a reader are parked: its rows lack them."""
+    table = parked_of(home)
+    query = select(func.count()).select_from(table).where(table.c.reader == reader)
+    return (await connection.execute(query)).scalar_one()
+
+
 class Parking:
     """What one reader has parked, as far as it knows."""
 
