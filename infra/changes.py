@@ -9,9 +9,10 @@ from sqlalchemy import Executable, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from infra.rowsets import Answer, Clash, Key, Row, add, change, find, key_names, names, remove
+from infra.rowversions import versions_kept
 
-Asked = tuple[str, Any, Key, Row]
-"""Verb, table (or the statement to run), key and values."""
+Asked = tuple[str, Any, Key, Row, int]
+"""Verb, table (or the statement to run), key, values, and the position of the fact."""
 
 
 class ImpossibleChange(Exception):
@@ -21,8 +22,12 @@ class ImpossibleChange(Exception):
 class Buffer:
     """The `Changes` a projection writes to: it only remembers what was asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_key: bool = False) -> None:
         self.asked: list[Asked] = []
+        self.position = 0
+        """Of the fact that is being projected."""
+        self._by_key = by_key
+        """Whether changes are by key only: which rows a statement changes is not known."""
 
     def insert(self, table: Table, **values: object) -> None:
         """Add a row."""
@@ -45,7 +50,12 @@ class Buffer:
 
     def run(self, statement: Executable) -> None:
         """Run a set-based statement, after the changes so far."""
-        self.asked.append(("run", statement, (), {}))
+        if self._by_key:
+            raise ImpossibleChange(
+                "a projection with history changes rows by key, it runs no statements; "
+                "move the table that needs them into a projection of its own"
+            )
+        self.asked.append(("run", statement, (), {}, self.position))
 
     def _ask(self, verb: str, table: Table, key: Key, values: Any) -> None:
         if not values.keys() <= names(table):
@@ -58,7 +68,7 @@ class Buffer:
             raise ImpossibleChange(
                 f"{verb} of {table.name}: the key is {[*key_names(table)]}, not {key!r}"
             )
-        self.asked.append((verb, table, key, values))
+        self.asked.append((verb, table, key, values, self.position))
 
 
 class Known:
@@ -103,8 +113,9 @@ class _Rows:
         self.to_find: dict[Key, None] = {}
         self.answer: Answer | None = None
         self._found: set[Key] = set()
+        self._versions = versions_kept(table)
 
-    def apply(self, verb: str, key: Key, values: Row) -> None:
+    def apply(self, verb: str, key: Key, values: Row, position: int) -> None:
         """Apply one change in memory."""
         row = self.now.get(key)
         if (row is None) != (verb == "insert"):
@@ -118,6 +129,8 @@ class _Rows:
             self.now[key] = {**row, **values}  # type: ignore[dict-item]
         else:
             self.now[key] = {**row, **self._sums(key, row, values)}  # type: ignore[dict-item]
+        if self._versions is not None:
+            self._versions.note(verb, key, self.now[key], position)
 
     async def take(self) -> None:
         """Take in the rows that were found."""
@@ -147,6 +160,8 @@ class _Rows:
                 await change(connection, self.table, changed)
             if added:
                 await add(connection, self.table, added)
+            if self._versions is not None:
+                await self._versions.store(connection, found)
         except Clash as error:
             raise ImpossibleChange(str(error)) from error
 
@@ -207,7 +222,7 @@ class _Part:
         """Look up the rows that are needed."""
         tables: dict[Table, _Rows] = {}
         seen: set[tuple[Table, Key]] = set()
-        for verb, table, key, _ in self._asked:
+        for verb, table, key, _, _ in self._asked:
             rows = tables.setdefault(table, _Rows(table))
             # A row that is first inserted need not be looked up: if it is there, the insert says
             # so, unless the row is deleted again and nothing is inserted.
@@ -227,8 +242,8 @@ class _Part:
         for rows in tables:
             await rows.take()
         by_table = {rows.table: rows for rows in tables}
-        for verb, table, key, values in self._asked:
-            by_table[table].apply(verb, key, values)
+        for verb, table, key, values, position in self._asked:
+            by_table[table].apply(verb, key, values, position)
         for rows in tables:
             await rows.store(connection)
             if self._known:

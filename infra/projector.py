@@ -6,6 +6,7 @@ from infra.changes import Buffer, Changing, ImpossibleChange, Known
 from infra.discovery import Projecting
 from infra.log.tail import Facts
 from infra.moves import Write
+from projections.versions import has_history
 
 
 class Projector:
@@ -14,11 +15,13 @@ class Projector:
     def __init__(self, projecting: Projecting) -> None:
         self._project = projecting.project
         self._name = projecting.name
+        self._by_key = any(map(has_history, projecting.tables))
 
     async def __call__(self, facts: Facts, known: Known | None = None) -> Write:
         """Collect the changes for a batch; the returned function writes them."""
-        buffer = Buffer()
+        buffer = Buffer(by_key=self._by_key)
         for fact, at in facts:
+            buffer.position = at.position
             try:
                 self._project(fact, at, buffer)
             except ImpossibleChange as error:

@@ -11,6 +11,7 @@ from commands import Clock, Ids
 from commands.commerce.payment import Gateway
 from domain import PROCESS, is_process
 from infra.acquirer import SimulatedAcquirer
+from infra.beginnings import make_tables
 from infra.bell import Bell
 from infra.clock import SystemClock, SystemIds
 from infra.database import Database
@@ -35,7 +36,6 @@ from infra.shapes import shapes_of
 from infra.snapshots import Snapshots
 from infra.streams import Streams
 from infra.system import Source, System
-from infra.tables import all_tables, create_tables
 from infra.telemetry import Telemetry
 
 
@@ -165,7 +165,7 @@ class _Builder:
             await database.lock_structure(connection)
             for projecting in self.features.projections:
                 if projecting.context == context:
-                    await create_tables(connection, all_tables(projecting))
+                    await make_tables(connection, projecting)
         store = await self._store(context, database)
         group = GroupCommit(
             store,
