@@ -19,6 +19,7 @@ from infra.logging import configure
 from infra.settings import Settings, WrongConfiguration, load
 from infra.shadow import RebuiltElsewhere
 from infra.system import ReaderStopped, System
+from infra.whatif import RunFailed
 from infra.wiring import StoreAway, open_system
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ FAILED = 1
 
 MENDABLE = (
     *(LogError, Refused, LookupError, Misbuilt, StoreAway, ReaderStopped),
-    *(ImpossibleChange, RebuiltElsewhere),
+    *(RunFailed, ImpossibleChange, RebuiltElsewhere),
 )
 """What the user of a verb can do something about."""
 
