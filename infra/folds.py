@@ -11,6 +11,7 @@ from infra.changes import Buffer, ImpossibleChange
 from infra.discovery import Projecting
 from infra.log.tail import Facts
 from infra.rowsets import Key, Row
+from projections.versions import beginning_of, versions_of
 
 
 class Fold:
@@ -71,7 +72,10 @@ class Fold:
 
 def tables_of(projecting: Projecting) -> list[Table]:
     """Return the tables that a projection changes itself, by key: none that the engine keeps."""
-    return [table for table in projecting.tables if "projection" in table.info]
+    engine = {
+        kept for table in projecting.tables for kept in (versions_of(table), beginning_of(table))
+    }
+    return [table for table in projecting.tables if table not in engine]
 
 
 def touched(projecting: Projecting, facts: Facts) -> Iterator[tuple[Table, Key]]:

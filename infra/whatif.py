@@ -16,7 +16,8 @@ from pathlib import Path
 import msgspec
 
 from infra.candidate import ROOT, house, layers_of
-from infra.outcomes import Difference, Outcome, compared
+from infra.contrast import compared
+from infra.outcomes import Difference, Outcome
 from infra.processes import caller_of
 from infra.system import System
 

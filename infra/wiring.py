@@ -27,6 +27,7 @@ from infra.log.sqlite import SQLiteStore
 from infra.log.tail import Tail
 from infra.migrations import migrate
 from infra.moves import Moves
+from infra.parking import KeyOf, Parking
 from infra.processes import SagaRunner
 from infra.projector import Projector
 from infra.queries import Queries
@@ -85,7 +86,9 @@ async def open_system(
             Deadlines(context, builder.databases[context], dispatcher, features, builder.clock)
             for context in chosen
         ],
-        queries=Queries(builder.databases, readers, settings.wait_ms / 1000),
+        queries=Queries(
+            builder.databases, readers, settings.wait_ms / 1000, builder.logs, builder.clock
+        ),
         telemetry=builder.telemetry,
         bells=builder.bells,
         tails=builder.tails,
@@ -222,9 +225,9 @@ class _Builder:
         """Yield a reader for each projection."""
         for projecting in self.features.projections:
             if projecting.context in contexts:
-                yield self._reader(
-                    projecting.name, projecting.context, Projector(projecting), projecting.context
-                )
+                projector, home = Projector(projecting), projecting.context
+                parking = self._parking(projecting.name, home, projector.key_of)
+                yield self._reader(projecting.name, home, projector, home, parking)
 
     def sagas(self, contexts: Iterable[str], dispatcher: Dispatcher) -> Iterable[Reader]:
         """Yield a reader for each saga and each log it follows."""
@@ -243,7 +246,8 @@ class _Builder:
                     followed=followed,
                 )
                 name = f"{PROCESS}{running.name}@{followed}"
-                yield self._reader(name, followed, runner, running.context)
+                parking = self._parking(name, running.context, runner.key_of, runner.forget)
+                yield self._reader(name, followed, runner, running.context, parking)
 
     def guards(self, contexts: Iterable[str]) -> Guards:
         """Return what looks after the contexts in the background."""
@@ -259,7 +263,14 @@ class _Builder:
             self.moves[home, of_processes] = Moves(self.databases[home], home)
         return self.moves[home, of_processes]
 
-    def _reader(self, name: str, followed: str, output: Output, home: str) -> Reader:
+    def _parking(
+        self, name: str, home: str, key_of: KeyOf, forget: Callable[[], None] = lambda: None
+    ) -> Parking:
+        return Parking(name, home, key_of, self.clock, self.settings.reader_tries, forget)
+
+    def _reader(
+        self, name: str, followed: str, output: Output, home: str, parking: Parking
+    ) -> Reader:
         return Reader(
             name,
             self.tails[followed],
@@ -268,4 +279,5 @@ class _Builder:
             batch=self.settings.reader_batch,
             bell=self.bells[followed],
             observe=self.telemetry.reader,
+            parking=parking,
         )
