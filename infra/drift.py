@@ -8,25 +8,26 @@ to where the live tables are.
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commands import Clock
 from infra.database import Database
 from infra.discovery import Projecting
-from infra.folds import Fold, plain, touched
-from infra.generations import held_position, kept, position_of
+from infra.folds import Fold, touched
+from infra.generations import held_position, kept
 from infra.interventions import Intervention, record
 from infra.log.codec import Codec
-from infra.log.port import MAX_PAGE, Store
+from infra.log.port import MAX_PAGE, CorruptFact, Store
 from infra.log.tail import Facts
 from infra.log.unbroken import read_on
-from infra.rowsets import Key, Row, change, find, remove
+from infra.mending import differences, named_row, put, said
+from infra.rowsets import Key
 from infra.versions import version_of
+from infra.whereabouts import whereabouts
+from projections.versions import versions_of
 
 SAMPLE = 200
 """Rows of a table in one pass, unless told otherwise; as many again come from the log."""
@@ -67,6 +68,11 @@ class Drift:
         """Whether every compared row is right, or is so now."""
         return self.total == self.mended and self.failure is None
 
+    def note(self, sentence: str) -> None:
+        """Say once what was not compared or not mended."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
 
 class Pass:
     """One pass over a context's log for a sample of the rows of its projections."""
@@ -99,6 +105,7 @@ class Pass:
             for fold in self.folds:
                 for table in fold.rows:
                     fold.want(table, await self._some_rows(connection, table))
+        await self._aim()
         some = [facts async for facts in self._some_facts()]
         for fold in self.folds:
             wanted: dict[Table, dict[Key, None]] = {}
@@ -109,7 +116,6 @@ class Pass:
                         keys[key] = None
             for table, keys in wanted.items():
                 fold.want(table, keys)
-        await self._aim()
 
     async def step(self, limit: int) -> int:
         """Fold some facts; returns how many. 0: it is close enough to compare."""
@@ -117,11 +123,11 @@ class Pass:
             await self._aim()
             if self.target - self.position <= CLOSE or self._targets > MAX_TARGETS:
                 return 0
-        facts = await self._read(self.position, limit, self.target)
+        before = self.position
+        facts, self.position = await self._read(before, limit, self.target)
         for fold in self.folds:
-            fold.take(facts[: max(0, fold.target - facts[0][1].position + 1)])
-        self.position = facts[-1][1].position
-        return len(facts)
+            fold.take(facts, self.position)
+        return self.position - before
 
     async def end(self, *, mend: bool, actor: str) -> list[Drift]:
         """Compare, and mend when asked to: as `actor`, for the audit trail."""
@@ -131,12 +137,20 @@ class Pass:
         self._targets += 1
         async with self._database.read() as connection:
             for fold in self.folds:
-                fold.target = await position_of(connection, fold.projecting)
+                fold.know(await whereabouts(connection, fold.projecting))
         self.target = max((fold.target for fold in self.folds), default=0)
 
-    async def _read(self, after: int, limit: int, upto: int) -> Facts:
+    async def _read(self, after: int, limit: int, upto: int) -> tuple[Facts, int]:
+        """Return the next facts, and how far they go; one that all have parked may be missing."""
         recorded = await read_on(self._store, after, limit, upto)
-        return [(self._codec.decode(one), one.at) for one in recorded]
+        facts = []
+        for one in recorded:
+            try:
+                facts.append((self._codec.decode(one), one.at))
+            except CorruptFact:
+                if not all(fold.lacks(one.at.position) for fold in self.folds):
+                    raise
+        return facts, recorded[-1].at.position
 
     async def _some_rows(self, connection: AsyncConnection, table: Table) -> list[Key]:
         keys = list(table.primary_key.columns)
@@ -158,20 +172,21 @@ class Pass:
         if head <= min(self._sample, MAX_PAGE):
             run, starts = min(self._sample, MAX_PAGE), [0]
         for start in starts:
-            yield await self._read(start, run, head)
+            if head:
+                yield (await self._read(start, run, head))[0]
 
     async def _end(self, fold: Fold, mend: bool, actor: str) -> Drift:
         found = Drift(fold.projecting.name, fold.position)
         async with self._database.read() as connection:
             stored = await kept(connection, fold.projecting)
             if stored and stored.live.version != version_of(fold.projecting):
-                found.notes.append("filled by another version of it; rebuild it with aorist replay")
+                found.note("filled by another version of it; rebuild it with aorist replay")
                 return found
             differing = await self._compare(connection, fold, found)
         if mend and 0 < found.total <= MAX_MENDED:
             await self._mend(fold, found, differing, actor)
         elif mend and found.total:
-            found.notes.append(
+            found.note(
                 f"more than {MAX_MENDED} rows differ and none is mended; look for the cause, then "
                 "rebuild it with aorist replay"
             )
@@ -186,26 +201,30 @@ class Pass:
             return differing
         for table, rows in fold.rows.items():
             if table in fold.unclear:
-                found.notes.append(
+                found.note(
                     f"{table.schema}.{table.name} is changed by statements over many rows; only "
                     "aorist replay compares it"
                 )
                 continue
             found.rows += len(rows)
-            for key, live, right in await _differences(connection, table, rows, list(rows)):
+            for key, live, right in await differences(connection, table, rows, list(rows)):
                 found.total += 1
                 differing.setdefault(table, []).append(key)
                 if len(found.differences) < MAX_NAMED:
-                    found.differences.append(f"{_named(table, key)}: {said(live, right)}")
+                    found.differences.append(f"{named_row(table, key)}: {said(live, right)}")
         return differing
 
     async def _bring(self, connection: AsyncConnection, fold: Fold, found: Drift) -> bool:
-        found.position = position = await position_of(connection, fold.projecting)
-        if position < fold.position:
-            found.notes.append("its tables were put back to an earlier position meanwhile")
+        place = await whereabouts(connection, fold.projecting)
+        fold.know(place)
+        found.position = place.position
+        if fold.changed or place.position < fold.position:
+            found.note("parked facts were let go, or its tables swapped, meanwhile")
             return False
-        while fold.position < position and fold.failure is None:
-            fold.take(await self._read(fold.position, MAX_PAGE, position))
+        if place.parked:
+            found.note(f"{len(place.parked):,} parked facts are left out")
+        while fold.position < place.position and fold.failure is None:
+            fold.take(*await self._read(fold.position, MAX_PAGE, place.position))
         found.failure = fold.failure
         return fold.failure is None
 
@@ -220,10 +239,12 @@ class Pass:
                 return
             made = []
             for table, keys in differing.items():
-                for key, live, right in await _differences(
+                for key, live, right in await differences(
                     connection, table, fold.rows[table], keys
                 ):
-                    await _put(connection, table, key, right)
+                    await put(connection, table, key, right)
+                    if versions_of(table) is not None:
+                        found.note(f"the history of {table.schema}.{table.name} is not mended")
                     made.append(self._made(fold, table, key, said(live, right), actor))
             for one in made:
                 await record(connection, fold.projecting.context, one)
@@ -235,54 +256,9 @@ class Pass:
             time=self._clock.now(),
             actor=actor,
             action=MENDED,
-            subject=f"projection {fold.projecting.name}, row {_named(table, key)}",
+            subject=f"projection {fold.projecting.name}, row {named_row(table, key)}",
             resource=next((part for part in key if isinstance(part, UUID)), None),
             position=fold.position,
             detail=change,
             reason="the live row was not what the facts fold to",
         )
-
-
-async def _differences(
-    connection: AsyncConnection, table: Table, rows: dict[Key, Row | None], keys: Sequence[Key]
-) -> list[tuple[Key, Row | None, Row | None]]:
-    """Return key, live row and folded row of those that are not the same."""
-    if not keys:
-        return []
-    names = [column.name for column in table.primary_key.columns]
-    answer = await find(connection, table, list(keys))
-    live: dict[Key, Row] = {tuple(row[name] for name in names): row for row in await answer()}
-    found = []
-    for key in keys:
-        there, right = live.get(key), plain(table, rows[key], _as_stored)
-        if there != right:
-            found.append((key, there, right))
-    return found
-
-
-async def _put(connection: AsyncConnection, table: Table, key: Key, right: Row | None) -> None:
-    if right is None:
-        await remove(connection, table, [key])
-    else:
-        await change(connection, table, [right])
-
-
-def said(live: Row | None, right: Row | None) -> str:
-    """Return how a live row differs from the right one."""
-    if live is None:
-        return "missing"
-    if right is None:
-        return "should not be there"
-    return "; ".join(
-        f"{name}: {live[name]!r} should be {right[name]!r}"
-        for name in right
-        if live.get(name) != right[name]
-    )
-
-
-def _as_stored(document: Any) -> Any:
-    return msgspec.json.decode(msgspec.json.encode(document))
-
-
-def _named(table: Table, key: Key) -> str:
-    return f"{table.schema}.{table.name} {', '.join(map(str, key))}"
