@@ -77,7 +77,12 @@ async def readyz(request: Request) -> JSONResponse:
     """Say whether the stores answer and the readers keep up; 503 names what does not."""
     system = system_of(request)
     problems = await unready(system)
-    return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
+    found = {
+        "ready": not problems,
+        "problems": problems,
+        "degraded": system.telemetry.gauges.told(),
+    }
+    return JSONResponse(found, 503 if problems else 200)
 
 
 async def unready(system: System) -> list[str]:

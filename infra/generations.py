@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Column, MetaData, Table, Text, delete, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from infra import parked_before
 from infra.database import Database
 from infra.discovery import Projecting
 from infra.log.port import Unavailable
@@ -166,6 +167,7 @@ async def swap_in(
     if connection.dialect.name == "sqlite":
         await create_indexes(connection, all_tables(projecting))
     await store(connection, projecting, Kept(shadow, live, position))
+    await parked_before.put_aside(connection, context, projecting.name)
 
 
 async def undo(connection: AsyncConnection, projecting: Projecting) -> int:
@@ -199,6 +201,7 @@ async def undo(connection: AsyncConnection, projecting: Projecting) -> int:
     back = update(table).where(table.c.name == projecting.name).values(position=found.position)
     await connection.execute(back)
     await store(connection, projecting, Kept(previous, live, position))
+    await parked_before.put_back(connection, context, projecting.name)
     return found.position
 
 
@@ -209,4 +212,5 @@ async def prune(connection: AsyncConnection, projecting: Projecting) -> tuple[st
         return ()
     await drop_tables(connection, previous_of(projecting.context), found.previous.tables)
     await store(connection, projecting, Kept(found.live, None, 0))
+    await parked_before.forget(connection, projecting.context, projecting.name)
     return found.previous.tables

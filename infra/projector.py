@@ -2,6 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain import Envelope, Event
 from infra.changes import Buffer, Changing, ImpossibleChange, Known
 from infra.discovery import Projecting
 from infra.log.tail import Facts
@@ -14,6 +15,7 @@ class Projector:
 
     def __init__(self, projecting: Projecting) -> None:
         self._project = projecting.project
+        self._key_of = projecting.key_of
         self._name = projecting.name
         self._by_key = any(map(has_history, projecting.tables))
 
@@ -28,6 +30,13 @@ class Projector:
                 raise self.placed(error, at.position, at.position) from error
 
         return _Writing(self, Changing(buffer, known), facts[0][1].position, facts[-1][1].position)
+
+    def key_of(self, fact: Event | None, at: Envelope) -> str | None:
+        """Return what a fact is parked by; see `infra.parking.KeyOf`."""
+        if self._key_of is None:
+            return str(at.stream)
+        key = None if fact is None else self._key_of(fact, at)
+        return None if key is None else str(key)
 
     def placed(self, error: ImpossibleChange, first: int, last: int) -> ImpossibleChange:
         """Return an error with its place."""

@@ -75,6 +75,12 @@ class Settings(BaseSettings):
     reader_poll_ms: int = Field(
         default=200, ge=1, le=60_000, description="how often a reader looks when nothing woke it"
     )
+    reader_tries: int = Field(
+        default=4,
+        ge=1,
+        le=20,
+        description="tries of a fact that a reader cannot handle, before it is parked",
+    )
     watch_facts_per_s: int = Field(
         default=2_000,
         ge=0,

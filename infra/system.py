@@ -18,11 +18,12 @@ from infra.log.codec import Codec
 from infra.log.notify import listen
 from infra.log.tail import Tail
 from infra.moves import Moves
+from infra.parking import Figures, figures
 from infra.queries import Queries
 from infra.readers import Reader
 from infra.session import Turn
 from infra.settings import Settings
-from infra.telemetry import Telemetry
+from infra.telemetry import ParkedGauges, Telemetry
 from infra.watch import WatchReader
 
 log = structlog.get_logger("aorist.system")
@@ -188,6 +189,22 @@ class System:
             (watch.watch.name, watch.context): heads[watch.context] - watch.position
             for watch in self.watches
         }
+        gauges.parked = await self._parked(heads)
+
+    async def _parked(self, heads: dict[str, int]) -> dict[tuple[str, str], ParkedGauges]:
+        found: dict[str, Figures] = {}
+        for home in {reader.home for reader in self.readers}:
+            found |= await figures(self.databases[home], home)
+        now = self.clock.now()
+        gauges = {}
+        for reader in self.readers:
+            of = found.get(reader.name)
+            lag = heads[reader.context] - of.first + 1 if of else 0
+            age_s = max(0.0, (now - of.since).total_seconds()) if of else 0.0
+            gauges[reader.name, reader.context] = ParkedGauges(
+                of.facts if of else 0, of.keys if of else 0, lag, age_s
+            )
+        return gauges
 
     async def close(self) -> None:
         """Stop following, finish what is queued, release everything."""

@@ -26,6 +26,7 @@ from infra.log.sqlite import SQLiteStore
 from infra.log.tail import Tail
 from infra.migrations import migrate
 from infra.moves import Moves
+from infra.parking import KeyOf, Parking
 from infra.processes import SagaRunner
 from infra.projector import Projector
 from infra.queries import Queries
@@ -225,9 +226,9 @@ class _Builder:
         """Yield a reader for each projection."""
         for projecting in self.features.projections:
             if projecting.context in contexts:
-                yield self._reader(
-                    projecting.name, projecting.context, Projector(projecting), projecting.context
-                )
+                projector, home = Projector(projecting), projecting.context
+                parking = self._parking(projecting.name, home, projector.key_of)
+                yield self._reader(projecting.name, home, projector, home, parking)
 
     def sagas(self, contexts: Iterable[str], dispatcher: Dispatcher) -> Iterable[Reader]:
         """Yield a reader for each saga and each log it follows."""
@@ -246,7 +247,8 @@ class _Builder:
                     followed=followed,
                 )
                 name = f"{PROCESS}{running.name}@{followed}"
-                yield self._reader(name, followed, runner, running.context)
+                parking = self._parking(name, running.context, runner.key_of, runner.forget)
+                yield self._reader(name, followed, runner, running.context, parking)
 
     def watches(self, contexts: Iterable[str]) -> Iterable[WatchReader]:
         """Yield a reader for the invariants of each context that has some."""
@@ -278,7 +280,14 @@ class _Builder:
             self.moves[home, kind] = Moves(self.databases[home], home)
         return self.moves[home, kind]
 
-    def _reader(self, name: str, followed: str, output: Output, home: str) -> Reader:
+    def _parking(
+        self, name: str, home: str, key_of: KeyOf, forget: Callable[[], None] = lambda: None
+    ) -> Parking:
+        return Parking(name, home, key_of, self.clock, self.settings.reader_tries, forget)
+
+    def _reader(
+        self, name: str, followed: str, output: Output, home: str, parking: Parking
+    ) -> Reader:
         return Reader(
             name,
             self.tails[followed],
@@ -287,4 +296,5 @@ class _Builder:
             batch=self.settings.reader_batch,
             bell=self.bells[followed],
             observe=self.telemetry.reader,
+            parking=parking,
         )
