@@ -4,11 +4,14 @@ from collections.abc import Container
 from itertools import pairwise
 from typing import Protocol
 
-from sqlalchemy import Table
+from sqlalchemy import Table, case, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from infra.rowsets import Clash, Key, Row, add, assign, key_names
+from infra.rowsets import MAX_KEYS, Clash, Key, Row, add, assign, key_names, remove
 from projections.versions import OPEN, SINCE, UNTIL, added_at, versions_of
+
+LATE = ("facts_come_late", False)
+"""An execution option and its default: the facts were parked, later ones may have been handled."""
 
 
 class Kept(Protocol):
@@ -54,6 +57,8 @@ class _Versions:
 
     async def store(self, connection: AsyncConnection, found: Container[Key]) -> None:
         """Close the versions that held before the batch, and add those that it made."""
+        if connection.sync_connection.get_execution_options().get(*LATE):  # type: ignore[union-attr]
+            await self._put_behind(connection)
         ends = [(*key, OPEN, b[0][0]) for key, b in self._became.items() if key in found]
         if ends:
             by = (*key_names(self._table), UNTIL)
@@ -66,6 +71,37 @@ class _Versions:
         ]
         if made:
             await add(connection, self._versions, made)
+
+    async def _put_behind(self, connection: AsyncConnection) -> None:
+        """Let facts that were parked take effect behind what later ones have made of a row.
+
+        What the row was in between is not known: a rebuild has it. Of a row that is changed by
+        facts of one key only nothing is moved, as these come in order.
+        """
+        replaced: list[Key] = []
+        for key, (begun, ended) in (await self._places(connection)).items():
+            behind = {max(p, begun, ended): row for p, row in self._became[key]}
+            self._became[key] = [*behind.items()]
+            if begun in behind:
+                replaced.append((*key, begun))
+        if replaced:
+            await remove(connection, self._versions, replaced)
+
+    async def _places(self, connection: AsyncConnection) -> dict[Key, tuple[int, int]]:
+        """Return by key where the open version began and where the last closed one ended; or 0."""
+        since, until = self._versions.c[SINCE], self._versions.c[UNTIL]
+        columns = [self._versions.c[name] for name in key_names(self._table)]
+        query = select(
+            *columns,
+            func.max(case((until == OPEN, since), else_=0)),
+            func.max(case((until < OPEN, until), else_=0)),
+        ).group_by(*columns)
+        keys, found = [*self._became], {}
+        for start in range(0, len(keys), MAX_KEYS):
+            some = query.where(tuple_(*columns).in_(keys[start : start + MAX_KEYS]))
+            for *key, begun, ended in (await connection.execute(some)).all():
+                found[tuple(key)] = begun, ended
+        return found
 
 
 class _Added:

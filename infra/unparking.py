@@ -17,6 +17,7 @@ from infra.log.tail import Facts
 from infra.parked import Group, hold, left_of, parked, reader_of, remove, rows_of
 from infra.parking import Write, concerns_a_fact, fault, parked_of, said
 from infra.readers import Reader
+from infra.rowversions import LATE
 from infra.system import System
 
 AT_ONCE = 200
@@ -114,6 +115,7 @@ async def _settle(
         now = (await connection.execute(rows_of(reader.home, group, len(rows)))).all()
         if [row.position for row in now] != [row.position for row in rows]:
             raise _Changed
+        await connection.execution_options(**{LATE[0]: True})
         await write(connection)
         left = await remove(connection, reader, group, rows)
         detail = f"{_places(rows)} handled, {left} facts still parked"
