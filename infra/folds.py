@@ -7,9 +7,10 @@ from sqlalchemy import JSON, BindParameter, Column, Delete, Table
 from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList
 from sqlalchemy.sql.operators import and_, eq
 
-from infra.changes import Buffer, ImpossibleChange
+from infra.changes import Buffer
 from infra.discovery import Projecting
 from infra.log.tail import Facts
+from infra.rowchanges import ImpossibleChange, applied
 from infra.rowsets import Key, Row
 from projections.versions import beginning_of, versions_of
 
@@ -55,7 +56,7 @@ class Fold:
             if verb == "run":
                 self._run(table)
             elif key in self.rows[table]:
-                self.rows[table][key] = _applied(table, verb, self.rows[table][key], values)
+                self.rows[table][key] = applied(table, verb, key, self.rows[table][key], values)
 
     def _run(self, statement: Any) -> None:
         table = getattr(statement, "table", None)
@@ -97,19 +98,6 @@ def plain(table: Table, row: Row | None, normal: Callable[[Any], Any]) -> Row | 
         return None
     documents = {column.name for column in table.columns if isinstance(column.type, JSON)}
     return {name: normal(row[name]) if name in documents else row[name] for name in row}
-
-
-def _applied(table: Table, verb: str, row: Row | None, values: Row) -> Row | None:
-    if (row is None) != (verb == "insert"):
-        raise ImpossibleChange(f"{verb} of {table.name}: the row is {'not ' * (row is None)}there")
-    if verb == "insert":
-        defaults: Any = {c.name: c.default.arg if c.default else None for c in table.columns}  # type: ignore[attr-defined]
-        return {**defaults, **values}
-    if row is None or verb == "delete":
-        return None
-    if verb == "add":
-        return {**row, **{name: row[name] + amount for name, amount in values.items()}}
-    return {**row, **values}
 
 
 def _asked(statement: Delete) -> list[tuple[str, Any]] | None:

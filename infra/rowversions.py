@@ -4,21 +4,22 @@ from collections.abc import Container
 from itertools import pairwise
 from typing import Protocol
 
-from sqlalchemy import Table, case, func, select, tuple_
+from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from infra.rowsets import MAX_KEYS, Clash, Key, Row, add, assign, key_names, remove
+from infra.latechanges import LateVersions
+from infra.rowsets import Clash, Key, Row, add, assign, key_names
 from projections.versions import OPEN, SINCE, UNTIL, added_at, versions_of
-
-LATE = ("facts_come_late", False)
-"""An execution option and its default: the facts were parked, later ones may have been handled."""
 
 
 class Kept(Protocol):
     """What is kept of a table's changes beside its rows."""
 
-    def note(self, verb: str, key: Key, row: Row | None, position: int) -> None:
-        """Take in what a row has become by the fact at `position`; None when it is gone."""
+    def note(self, verb: str, key: Key, values: Row, row: Row | None, position: int) -> None:
+        """Take in what a row has become by the fact at `position`; None when it is gone.
+
+        `values` are what the fact asked for.
+        """
         ...
 
     async def store(self, connection: AsyncConnection, found: Container[Key]) -> None:
@@ -26,10 +27,13 @@ class Kept(Protocol):
         ...
 
 
-def versions_kept(table: Table) -> Kept | None:
-    """Return what keeps the history of a batch of changes; None for a table without history."""
+def versions_kept(table: Table, *, late: bool = False) -> Kept | None:
+    """Return what keeps the history of a batch of changes; None for a table without history.
+
+    With `late`, facts behind those of the batch may have made versions of the rows before.
+    """
     if (versions := versions_of(table)) is not None:
-        return _Versions(table, versions)
+        return LateVersions(table, versions) if late else _Versions(table, versions)
     if (column := added_at(table)) is not None:
         return _Added(table, column)
     return None
@@ -44,7 +48,7 @@ class _Versions:
         self._became: dict[Key, list[tuple[int, Row | None]]] = {}
         """At most one for each fact of the batch and each row."""
 
-    def note(self, verb: str, key: Key, row: Row | None, position: int) -> None:
+    def note(self, verb: str, key: Key, values: Row, row: Row | None, position: int) -> None:
         """Several changes by one fact are one version, even when they change nothing.
 
         Rows are not compared: one that comes from the database may differ in its form only, and
@@ -57,8 +61,6 @@ class _Versions:
 
     async def store(self, connection: AsyncConnection, found: Container[Key]) -> None:
         """Close the versions that held before the batch, and add those that it made."""
-        if connection.sync_connection.get_execution_options().get(*LATE):  # type: ignore[union-attr]
-            await self._put_behind(connection)
         ends = [(*key, OPEN, b[0][0]) for key, b in self._became.items() if key in found]
         if ends:
             by = (*key_names(self._table), UNTIL)
@@ -72,37 +74,6 @@ class _Versions:
         if made:
             await add(connection, self._versions, made)
 
-    async def _put_behind(self, connection: AsyncConnection) -> None:
-        """Let facts that were parked take effect behind what later ones have made of a row.
-
-        What the row was in between is not known: a rebuild has it. Of a row that is changed by
-        facts of one key only nothing is moved, as these come in order.
-        """
-        replaced: list[Key] = []
-        for key, (begun, ended) in (await self._places(connection)).items():
-            behind = {max(p, begun, ended): row for p, row in self._became[key]}
-            self._became[key] = [*behind.items()]
-            if begun in behind:
-                replaced.append((*key, begun))
-        if replaced:
-            await remove(connection, self._versions, replaced)
-
-    async def _places(self, connection: AsyncConnection) -> dict[Key, tuple[int, int]]:
-        """Return by key where the open version began and where the last closed one ended; or 0."""
-        since, until = self._versions.c[SINCE], self._versions.c[UNTIL]
-        columns = [self._versions.c[name] for name in key_names(self._table)]
-        query = select(
-            *columns,
-            func.max(case((until == OPEN, since), else_=0)),
-            func.max(case((until < OPEN, until), else_=0)),
-        ).group_by(*columns)
-        keys, found = [*self._became], {}
-        for start in range(0, len(keys), MAX_KEYS):
-            some = query.where(tuple_(*columns).in_(keys[start : start + MAX_KEYS]))
-            for *key, begun, ended in (await connection.execute(some)).all():
-                found[tuple(key)] = begun, ended
-        return found
-
 
 class _Added:
     """Sees to it that rows of a table are only added, each with its position."""
@@ -112,7 +83,7 @@ class _Added:
         self._column = column
         self._fault = ""
 
-    def note(self, verb: str, key: Key, row: Row | None, position: int) -> None:
+    def note(self, verb: str, key: Key, values: Row, row: Row | None, position: int) -> None:
         """Remember what breaks the rule; it is told before the batch is committed."""
         if not self._fault and (row is None or verb != "insert" or row[self._column] != position):
             self._fault = (

@@ -11,10 +11,10 @@ from sqlalchemy import delete, select, update
 from domain import Envelope, Event
 from domain.social.profile import ProfileCreated
 from infra.audit import Entry, trail
-from infra.changes import ImpossibleChange
 from infra.discovery import Projecting
 from infra.drift import MENDED, Drift, Pass
 from infra.generations import Generation, Kept, generation_of, store
+from infra.rowchanges import ImpossibleChange
 from projections import Changes
 from tests.probe.features import FEATURES
 from tests.probe.job import EndJob, JobEnded, JobStarted, PushJob, StartJob
