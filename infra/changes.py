@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from infra.copying import LEAST
 from infra.known import Known
-from infra.rowchanges import ImpossibleChange, applied
+from infra.rowchanges import ImpossibleChange, altered
 from infra.rowsets import Answer, Clash, Key, Row, add, change, find, key_names, names, remove
 from infra.rowversions import versions_kept
 
@@ -92,7 +92,6 @@ class _Rows:
         self._asked = asked
         self._found: set[Key] = set()
         self._versions = versions_kept(table, late=late)
-        self._late = late
 
     def apply(self) -> None:
         """Apply the changes in memory, row by row."""
@@ -101,10 +100,11 @@ class _Rows:
 
     def _applied(self, key: Key, row: Row | None, asked: list[Ask]) -> Row | None:
         made_at: int | None = None
-        """Position of the fact that made the row at hand: nobody else has it until the next."""
+        """Position of the fact that made the row at hand: until the next it may be altered."""
         for verb, values, position in asked:
-            own = made_at is not None and (self._versions is None or made_at == position)
-            row = applied(self.table, verb, key, row, values, in_place=own and not self._late)
+            if row is not None and (made_at is None or (self._versions and made_at != position)):
+                row = row.copy()
+            row = altered(self.table, verb, key, row, values)
             made_at = position
             if self._versions is not None:
                 self._versions.note(verb, key, values, row, position)
@@ -190,13 +190,13 @@ class _Part:
         late: bool,
         then: Executable | None = None,
     ) -> None:
+        self._late = late
         self._asked: dict[Table, dict[Key, list[Ask]]] = {}
         for verb, table, key, values, position in asked:
             rows = self._asked.get(table)
             if rows is None:
                 rows = self._asked[table] = {}
             rows.setdefault(key, []).append((verb, values, position))
-        self._late = late
         self._known = known
         self._then = then
 

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from api.cli._meter import Meter
-from api.cli._program import FAILED, a_context, fail, opened, out, run, settings_of
+from api.cli._program import FAILED, WRONG_USE, a_context, fail, opened, out, run, settings_of
+from api.cli._whatif import dry
 from infra.collector import paused
 from infra.database import Database
 from infra.discovery import Projecting
@@ -37,6 +38,16 @@ def replay(
     prunes: Annotated[
         bool, typer.Option("--prune", help="Drop the previous tables; rebuild nothing.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing; say what --code would do otherwise.")
+    ] = False,
+    code: Annotated[
+        str | None,
+        typer.Option(help="With --dry-run: a folder with a checkout, or a revision of this one."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --dry-run: print what differs as JSON.")
+    ] = False,
 ) -> None:
     """Rebuild read models from the log, say how they differ from the live tables, and swap.
 
@@ -44,7 +55,18 @@ def replay(
     reader that is behind the log, or stopped, makes no difference. Equal tables are swapped, and
     those that differ when that is accepted; the previous ones are kept for --undo until --prune
     or the next rebuild. Exits 1 when rows differ and are not accepted.
+
+    With --dry-run --code it runs other code over the logs instead, where it can do no harm, and
+    says which rows, states of aggregates and steps of sagas would be others. Exits 1 for any.
     """
+    if dry_run != (code is not None) or (as_json and not dry_run):
+        fail("--dry-run and --code go together, and --json goes with them", WRONG_USE)
+    if dry_run and (accept or afresh or back or prunes):
+        fail("--dry-run changes nothing, so nothing can be accepted, undone or pruned", WRONG_USE)
+    if code is not None:
+        if not run(dry(settings_of(context), code, projections, only, as_json=as_json)):
+            raise typer.Exit(FAILED)
+        return
     if back and prunes:
         fail("--undo needs what --prune drops; choose one")
     settings = settings_of(context)
