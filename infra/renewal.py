@@ -13,6 +13,7 @@ from infra.database import Database
 from infra.discovery import Projecting
 from infra.generations import Kept, generation_of, kept, patiently, store, undo
 from infra.log.port import LogError
+from infra.readers import Reader
 from infra.shadow import rebuilds_of
 
 LIVELY_S = 60
@@ -43,6 +44,17 @@ async def register(connection: AsyncConnection, projecting: Projecting) -> Outda
     if found.live.version == own.version:
         return None
     return Outdated(projecting, found.live.layout == own.layout)
+
+
+def told_apart(
+    readers: Iterable[Reader], outdated: Iterable[Outdated]
+) -> tuple[list[Reader], list[Reader]]:
+    """Return the readers of projections that can run, and those that must wait for their tables."""
+    changed = {one.projecting.name for one in outdated if not one.fits}
+    apart: tuple[list[Reader], list[Reader]] = [], []
+    for reader in readers:
+        apart[reader.name in changed].append(reader)
+    return apart
 
 
 async def is_renewed(database: Database, projecting: Projecting) -> bool:

@@ -22,7 +22,7 @@ from infra.moves import Moves
 from infra.parking import Figures, figures
 from infra.queries import Queries
 from infra.readers import Reader
-from infra.renewal import Outdated
+from infra.renewal import Outdated, all_told
 from infra.session import Turn
 from infra.settings import Settings
 from infra.telemetry import ParkedGauges, Telemetry
@@ -218,6 +218,11 @@ class System:
                 of.facts if of else 0, of.keys if of else 0, lag, age_s
             )
         return gauges
+
+    async def degraded(self) -> list[str]:
+        """Return in sentences what works in part only: parked facts, rebuilds."""
+        rebuilds = await all_told(self.outdated, self.databases)
+        return [*self.telemetry.gauges.told(), *rebuilds]
 
     async def close(self) -> None:
         """Stop following, finish what is queued, release everything."""
