@@ -93,6 +93,13 @@ def parked_of(context: str) -> Table:
     )
 
 
+async def is_parked(connection: AsyncConnection, home: str, reader: str) -> bool:
+    """Tell whether a reader has parked anything."""
+    table = parked_of(home)
+    query = select(table.c.position).where(table.c.reader == reader).limit(1)
+    return (await connection.execute(query)).first() is not None
+
+
 class Figures(NamedTuple):
     """How much of a reader is parked."""
 
@@ -116,13 +123,6 @@ async def figures(database: Database, home: str) -> dict[str, Figures]:
     query = query.where(~table.c.reader.endswith(BEFORE)).group_by(table.c.reader)
     async with database.read() as connection:
         return {reader: Figures(*rest) for reader, *rest in await connection.execute(query)}
-
-
-async def parked_facts(connection: AsyncConnection, home: str, reader: str) -> int:
-    """Return how many facts of a reader are parked: its rows lack them."""
-    table = parked_of(home)
-    query = select(func.count()).select_from(table).where(table.c.reader == reader)
-    return (await connection.execute(query)).scalar_one()
 
 
 class Parking:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,6 +35,15 @@ class Output(Protocol):
 
         It may be called again for the same facts after a failure.
         """
+        ...
+
+
+@runtime_checkable
+class Orderly(Protocol):
+    """An output that depends on the order of facts of different keys."""
+
+    async def late(self, facts: Facts) -> Write:
+        """Work on facts that were parked: some behind them were handled before."""
         ...
 
 
