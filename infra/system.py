@@ -203,6 +203,14 @@ class System:
         }
         gauges.watch_lag = self.guards.lag(heads)
         gauges.parked = await self._parked(heads)
+        gauges.health = {
+            (one.name, one.context): 0
+            if one.failure
+            else 1
+            if gauges.parked[one.name, one.context].facts
+            else 2
+            for one in self.readers
+        }
 
     async def _parked(self, heads: dict[str, int]) -> dict[tuple[str, str], ParkedGauges]:
         found: dict[str, Figures] = {}

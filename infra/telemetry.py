@@ -25,6 +25,7 @@ class ParkedGauges(NamedTuple):
     """Seconds since the oldest one was parked."""
 
 
+HEALTH = "How a reader is: 2 well, 1 has parked facts, 0 stopped."
 PARKED = (
     ("reader_parked_facts", "Facts that stand aside because a reader cannot handle them."),
     ("reader_parked_keys", "Keys that facts of a reader are parked by."),
@@ -41,6 +42,7 @@ class Gauges(Collector):
         self.connections: dict[str, int] = {}
         self.lag: dict[tuple[str, str], int] = {}
         self.parked: dict[tuple[str, str], ParkedGauges] = {}
+        self.health: dict[tuple[str, str], int] = {}
         self.watch_lag: dict[tuple[str, str], int] = {}
         """Of what is watched in the background, for which nobody waits."""
 
@@ -71,7 +73,10 @@ class Gauges(Collector):
         for labels, figures in self.parked.items():
             for family, figure in zip(parked, figures, strict=True):
                 family.add_metric(labels, figure)
-        return [connections, lag, *parked]
+        health = GaugeMetricFamily("reader_health", HEALTH, labels=["reader", "context"])
+        for labels, value in self.health.items():
+            health.add_metric(labels, value)
+        return [connections, lag, health, *parked]
 
 
 class Telemetry:

@@ -253,6 +253,11 @@ def test_what_is_parked_is_measured_and_told(probe, stuck) -> None:
     assert measured("reader_parked_lag_facts") == 4, "from position 3 to 6"
     assert 120 <= (measured("reader_parked_age_seconds") or 0) < 180
     assert measured("reader_parked_facts", "saga:probe.process@probe") == 0
+    assert measured("reader_health") == 1
+    assert measured("reader_health", "saga:probe.process@probe") == 2
+    reader_of(probe.system).failure = "stopped"
+    probe.run(probe.system.measure())
+    assert measured("reader_health") == 0
     [told] = probe.system.telemetry.gauges.told()
     assert told.startswith("probe.rows: 2 facts of 1 keys are parked, the oldest for 12")
     stuck.positions.clear()
