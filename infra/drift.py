@@ -8,24 +8,22 @@ to where the live tables are.
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
-from uuid import UUID
 
-import msgspec
 from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commands import Clock
 from infra.database import Database
 from infra.discovery import Projecting
-from infra.folds import Fold, plain, touched
+from infra.folds import Fold, touched
 from infra.generations import held_position, kept, position_of
-from infra.interventions import Intervention, record
 from infra.log.codec import Codec
 from infra.log.port import MAX_PAGE, Store
 from infra.log.tail import Facts
 from infra.log.unbroken import read_on
-from infra.rowsets import Key, Row, change, find, remove
+from infra.mending import differences, named, put_right, said
+from infra.parking import is_parked
+from infra.rowsets import Key
 from infra.versions import version_of
 
 SAMPLE = 200
@@ -41,8 +39,7 @@ CLOSE = 1_000
 """Facts behind the live tables that are folded in one go, to compare at their position."""
 MAX_TARGETS = 10
 """Times a pass goes after live tables that move on, before it folds all that is left at once."""
-MENDED = "MendRow"
-"""The action under which a mended row is in the audit trail."""
+PARKED = "facts of it are parked; its rows are compared when those are retried or dropped"
 
 
 @dataclass
@@ -167,6 +164,9 @@ class Pass:
             if stored and stored.live.version != version_of(fold.projecting):
                 found.notes.append("filled by another version of it; rebuild it with aorist replay")
                 return found
+            if await is_parked(connection, fold.projecting.context, fold.projecting.name):
+                found.notes.append(PARKED)
+                return found
             differing = await self._compare(connection, fold, found)
         if mend and 0 < found.total <= MAX_MENDED:
             await self._mend(fold, found, differing, actor)
@@ -192,11 +192,11 @@ class Pass:
                 )
                 continue
             found.rows += len(rows)
-            for key, live, right in await _differences(connection, table, rows, list(rows)):
+            for key, live, right in await differences(connection, table, rows, list(rows)):
                 found.total += 1
                 differing.setdefault(table, []).append(key)
                 if len(found.differences) < MAX_NAMED:
-                    found.differences.append(f"{_named(table, key)}: {said(live, right)}")
+                    found.differences.append(f"{named(table, key)}: {said(live, right)}")
         return differing
 
     async def _bring(self, connection: AsyncConnection, fold: Fold, found: Drift) -> bool:
@@ -213,76 +213,16 @@ class Pass:
         self, fold: Fold, found: Drift, differing: dict[Table, list[Key]], actor: str
     ) -> None:
         """Put right rows in the place of wrong ones, where the held reader stands."""
-        mended = 0
+        again = Fold(fold.projecting, past=True)
+        for table, keys in differing.items():
+            again.want(table, keys)
+        while again.position < fold.position:
+            again.take(await self._read(again.position, MAX_PAGE, fold.position))
         async with self._database.write() as connection:
             await held_position(connection, fold.projecting)
-            if not await self._bring(connection, fold, found):
+            if not await self._bring(connection, again, found):
                 return
-            made = []
-            for table, keys in differing.items():
-                for key, live, right in await _differences(
-                    connection, table, fold.rows[table], keys
-                ):
-                    await _put(connection, table, key, right)
-                    made.append(self._made(fold, table, key, said(live, right), actor))
-            for one in made:
-                await record(connection, fold.projecting.context, one)
-            mended = len(made)
-        found.mended = mended
-
-    def _made(self, fold: Fold, table: Table, key: Key, change: str, actor: str) -> Intervention:
-        return Intervention(
-            time=self._clock.now(),
-            actor=actor,
-            action=MENDED,
-            subject=f"projection {fold.projecting.name}, row {_named(table, key)}",
-            resource=next((part for part in key if isinstance(part, UUID)), None),
-            position=fold.position,
-            detail=change,
-            reason="the live row was not what the facts fold to",
-        )
-
-
-async def _differences(
-    connection: AsyncConnection, table: Table, rows: dict[Key, Row | None], keys: Sequence[Key]
-) -> list[tuple[Key, Row | None, Row | None]]:
-    """Return key, live row and folded row of those that are not the same."""
-    if not keys:
-        return []
-    names = [column.name for column in table.primary_key.columns]
-    answer = await find(connection, table, list(keys))
-    live: dict[Key, Row] = {tuple(row[name] for name in names): row for row in await answer()}
-    found = []
-    for key in keys:
-        there, right = live.get(key), plain(table, rows[key], _as_stored)
-        if there != right:
-            found.append((key, there, right))
-    return found
-
-
-async def _put(connection: AsyncConnection, table: Table, key: Key, right: Row | None) -> None:
-    if right is None:
-        await remove(connection, table, [key])
-    else:
-        await change(connection, table, [right])
-
-
-def said(live: Row | None, right: Row | None) -> str:
-    """Return how a live row differs from the right one."""
-    if live is None:
-        return "missing"
-    if right is None:
-        return "should not be there"
-    return "; ".join(
-        f"{name}: {live[name]!r} should be {right[name]!r}"
-        for name in right
-        if live.get(name) != right[name]
-    )
-
-
-def _as_stored(document: Any) -> Any:
-    return msgspec.json.decode(msgspec.json.encode(document))
-
-
-def _named(table: Table, key: Key) -> str:
-    return f"{table.schema}.{table.name} {', '.join(map(str, key))}"
+            if await is_parked(connection, fold.projecting.context, fold.projecting.name):
+                found.notes.append(PARKED)
+                return
+            found.mended = await put_right(connection, again, self._clock.now(), actor)

@@ -12,6 +12,7 @@ from infra.discovery import Projecting
 from infra.log.tail import Facts
 from infra.rowchanges import ImpossibleChange, applied
 from infra.rowsets import Key, Row
+from infra.rowversions import Kept, versions_kept
 from projections.versions import beginning_of, versions_of
 
 
@@ -23,13 +24,17 @@ class Fold:
     of their own columns; a table that is changed by any other one is in `unclear`.
     """
 
-    def __init__(self, projecting: Projecting) -> None:
+    def __init__(self, projecting: Projecting, *, past: bool = False) -> None:
         self.projecting = projecting
         self.position = 0
         self.target = 0
         """How far it may go: to where the live tables are."""
         self.rows: dict[Table, dict[Key, Row | None]] = {t: {} for t in tables_of(projecting)}
         """None stands for no row."""
+        self.past: dict[Table, Kept] = {}
+        """The versions of its rows, of tables with history; empty unless they are wanted."""
+        if past:
+            self.past = {t: kept for t in self.rows if (kept := versions_kept(t)) is not None}
         self.unclear: set[Table] = set()
         self.failure: str | None = None
         """Why it could not go on."""
@@ -44,6 +49,7 @@ class Fold:
             if at.position <= self.position or self.failure:
                 continue
             buffer = Buffer()
+            buffer.position = at.position
             try:
                 self.projecting.project(fact, at, buffer)
                 self._apply(buffer)
@@ -52,11 +58,13 @@ class Fold:
             self.position = at.position
 
     def _apply(self, buffer: Buffer) -> None:
-        for verb, table, key, values, *_ in buffer.asked:
+        for verb, table, key, values, position in buffer.asked:
             if verb == "run":
                 self._run(table)
-            elif key in self.rows[table]:
-                self.rows[table][key] = applied(table, verb, key, self.rows[table][key], values)
+            elif key in (rows := self.rows[table]):
+                rows[key] = applied(table, verb, key, rows[key], values)
+                if kept := self.past.get(table):
+                    kept.note(verb, key, values, rows[key], position)
 
     def _run(self, statement: Any) -> None:
         table = getattr(statement, "table", None)

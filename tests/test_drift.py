@@ -12,12 +12,17 @@ from domain import Envelope, Event
 from domain.social.profile import ProfileCreated
 from infra.audit import Entry, trail
 from infra.discovery import Projecting
-from infra.drift import MENDED, Drift, Pass
+from infra.drift import Drift, Pass
 from infra.generations import Generation, Kept, generation_of, store
+from infra.mending import MENDED
+from infra.rebuild import rebuild
 from infra.rowchanges import ImpossibleChange
+from infra.settings import Settings
 from projections import Changes
+from tests.parking import Faulty, parked, retried
 from tests.probe.features import FEATURES
 from tests.probe.job import EndJob, JobEnded, JobStarted, PushJob, StartJob
+from tests.probe.past import PAST
 from tests.probe.rows import job, jobs, pushes
 from tests.scenario import Scenario
 from tests.social.members import ALICE, BOB, POST, deleted, drafted, edited, hidden, published
@@ -255,3 +260,32 @@ def test_the_background_audit_mends_and_counts(lived: Scenario) -> None:
         for result in ("compared", "differing", "mended")
     }
     assert counts == {"compared": 8, "differing": 1, "mended": 1}
+
+
+def test_rows_that_lack_parked_facts_are_left_until_those_are_retried(lived: Scenario) -> None:
+    lived.send(PushJob(job_id=A, note="n"))
+    faulty = Faulty(reader_of(lived.system), {lived.head()})
+    lived.run(reader_of(lived.system).step())
+    assert parked(lived)
+    found = audited(lived, mend=True)
+    assert (found.total, found.rows) == (0, 0)
+    assert "facts of it are parked" in found.notes[0]
+    faulty.positions.clear()
+    retried(lived)
+    assert audited(lived, mend=True).total == 0
+
+
+def test_a_mended_row_has_the_past_that_its_facts_gave_it(settings: Settings) -> None:
+    kept = Scenario(settings, "probe", features=PAST)
+    try:
+        for command in (StartJob(job_id=A, name="dig"), *[PushJob(job_id=A, note="n")] * 3):
+            kept.when(command)
+        (projecting,) = [one for one in PAST.projections if one.name == "probe.past"]
+        kept.sql(f"UPDATE {name_of(kept, 'tracks')} SET pushes = 7")
+        kept.sql(f"UPDATE {name_of(kept, 'tracks_history')} SET pushes = 7 WHERE pushes > 1")
+        assert audited(kept, mend=True, projecting=projecting).mended == 1
+        system = kept.system
+        log, database = system.logs["probe"], system.databases["probe"]
+        assert kept.run(rebuild(projecting, log.store, system.codec, database)).differences == []
+    finally:
+        kept.close()
