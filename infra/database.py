@@ -22,6 +22,9 @@ SQLITE_BUSY_S = 30.0
 """How long a process waits for another one's write to a SQLite file."""
 POOL_WAIT_S = 5.0
 """How long a query waits for a free connection."""
+PAUSED = "-c idle_in_transaction_session_timeout=20s"
+"""How long PostgreSQL waits for a process in the middle of a transaction: one that is paused holds
+its locks no longer, and what it did is undone."""
 SILENCE = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -116,9 +119,9 @@ class Database:
     def _server(self) -> URL:
         """The URL with what holds for every connection, unless it says otherwise itself."""
         given: dict[str, Any] = {name: str(value) for name, value in SILENCE.items()}
-        given.update(self.url.query)
+        given.update({"options": PAUSED, **self.url.query})
         if self.read_only:
-            given["options"] = f"{given.get('options', '')} {READ_ONLY}".strip()
+            given["options"] = f"{given['options']} {READ_ONLY}"
         return self.url.set(query=given)
 
     def __str__(self) -> str:

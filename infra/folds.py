@@ -7,11 +7,12 @@ from sqlalchemy import JSON, BindParameter, Column, Delete, Table
 from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList
 from sqlalchemy.sql.operators import and_, eq
 
-from infra.changes import Buffer, ImpossibleChange
+from infra.changes import Buffer
 from infra.discovery import Projecting
 from infra.log.tail import Facts
+from infra.rowchanges import ImpossibleChange, applied
 from infra.rowsets import Key, Row
-from infra.whereabouts import Whereabouts
+from infra.rowversions import Kept, versions_kept
 from projections.versions import beginning_of, versions_of
 
 
@@ -23,56 +24,47 @@ class Fold:
     of their own columns; a table that is changed by any other one is in `unclear`.
     """
 
-    def __init__(self, projecting: Projecting) -> None:
+    def __init__(self, projecting: Projecting, *, past: bool = False) -> None:
         self.projecting = projecting
         self.position = 0
         self.target = 0
         """How far it may go: to where the live tables are."""
         self.rows: dict[Table, dict[Key, Row | None]] = {t: {} for t in tables_of(projecting)}
         """None stands for no row."""
+        self.past: dict[Table, Kept] = {}
+        """The versions of its rows, of tables with history; empty unless they are wanted."""
+        if past:
+            self.past = {t: kept for t in self.rows if (kept := versions_kept(t)) is not None}
         self.unclear: set[Table] = set()
         self.failure: str | None = None
         """Why it could not go on."""
-        self.changed = False
-        """Whether the live tables have another past now than what was folded."""
-        self._place: Whereabouts | None = None
 
     def want(self, table: Table, keys: Iterable[Key]) -> None:
         """Fold these rows too; before the first fact."""
         self.rows[table].update(dict.fromkeys(keys))
 
-    def know(self, place: Whereabouts) -> None:
-        """Hear where the live tables are: facts that are parked are left out."""
-        if self._place is not None and place.epoch != self._place.epoch:
-            self.changed = True
-        self._place = place
-        self.target = place.position
-
-    def take(self, facts: Facts, upto: int) -> None:
-        """Take in the facts that come next, up to a position, and no further than its target."""
+    def take(self, facts: Facts) -> None:
+        """Take the facts in that come next; those it has seen are left out."""
         for fact, at in facts:
-            if not self.position < at.position <= self.target or self.failure:
-                continue
-            if self.lacks(at.position):
+            if at.position <= self.position or self.failure:
                 continue
             buffer = Buffer()
+            buffer.position = at.position
             try:
                 self.projecting.project(fact, at, buffer)
                 self._apply(buffer)
             except ImpossibleChange as error:
                 self.failure = f"position {at.position}: {error}"
-        self.position = max(self.position, min(upto, self.target))
-
-    def lacks(self, position: int) -> bool:
-        """Tell whether the fact there is parked: the live tables know nothing of it."""
-        return self._place is not None and position in self._place.parked
+            self.position = at.position
 
     def _apply(self, buffer: Buffer) -> None:
-        for verb, table, key, values, *_ in buffer.asked:
+        for verb, table, key, values, position in buffer.asked:
             if verb == "run":
                 self._run(table)
-            elif key in self.rows[table]:
-                self.rows[table][key] = _applied(table, verb, self.rows[table][key], values)
+            elif key in (rows := self.rows[table]):
+                rows[key] = applied(table, verb, key, rows[key], values)
+                if kept := self.past.get(table):
+                    kept.note(verb, key, values, rows[key], position)
 
     def _run(self, statement: Any) -> None:
         table = getattr(statement, "table", None)
@@ -114,19 +106,6 @@ def plain(table: Table, row: Row | None, normal: Callable[[Any], Any]) -> Row | 
         return None
     documents = {column.name for column in table.columns if isinstance(column.type, JSON)}
     return {name: normal(row[name]) if name in documents else row[name] for name in row}
-
-
-def _applied(table: Table, verb: str, row: Row | None, values: Row) -> Row | None:
-    if (row is None) != (verb == "insert"):
-        raise ImpossibleChange(f"{verb} of {table.name}: the row is {'not ' * (row is None)}there")
-    if verb == "insert":
-        defaults: Any = {c.name: c.default.arg if c.default else None for c in table.columns}  # type: ignore[attr-defined]
-        return {**defaults, **values}
-    if row is None or verb == "delete":
-        return None
-    if verb == "add":
-        return {**row, **{name: row[name] + amount for name, amount in values.items()}}
-    return {**row, **values}
 
 
 def _asked(statement: Delete) -> list[tuple[str, Any]] | None:

@@ -93,6 +93,13 @@ def parked_of(context: str) -> Table:
     )
 
 
+async def is_parked(connection: AsyncConnection, home: str, reader: str) -> bool:
+    """Tell whether a reader has parked anything."""
+    table = parked_of(home)
+    query = select(table.c.position).where(table.c.reader == reader).limit(1)
+    return (await connection.execute(query)).first() is not None
+
+
 class Figures(NamedTuple):
     """How much of a reader is parked."""
 

@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 
 from domain import Envelope, Event
-from infra.changes import ImpossibleChange
 from infra.database import Database
 from infra.discovery import Features, Projecting
 from infra.folded import Folded
@@ -21,6 +20,7 @@ from infra.log.postgres import PostgresStore, open_pool
 from infra.log.sqlite import SQLiteStore
 from infra.log.unbroken import read_on
 from infra.projector import Projector
+from infra.rowchanges import ImpossibleChange
 from infra.scratch import Scratch, Shaped
 from infra.tables import all_tables, create_tables
 

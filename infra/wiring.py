@@ -28,6 +28,7 @@ from infra.log.tail import Tail
 from infra.migrations import migrate
 from infra.moves import Moves
 from infra.parking import KeyOf, Parking
+from infra.patience import Patience
 from infra.processes import SagaRunner
 from infra.projector import Projector
 from infra.queries import Queries
@@ -70,7 +71,8 @@ async def open_system(
     except BaseException:
         await builder.close()
         raise
-    dispatcher = builder.dispatcher(given)
+    patient: dict[type, object] = {Gateway: Patience(given[Gateway])}  # type: ignore[arg-type]
+    dispatcher = builder.dispatcher({**given, **patient})
     readers = [*builder.projections(chosen), *builder.sagas(chosen, dispatcher)]
     return System(
         settings=settings,
@@ -247,7 +249,9 @@ class _Builder:
                 )
                 name = f"{PROCESS}{running.name}@{followed}"
                 parking = self._parking(name, running.context, runner.key_of, runner.forget)
-                yield self._reader(name, followed, runner, running.context, parking)
+                reader = self._reader(name, followed, runner, running.context, parking)
+                runner.confirm = reader.confirm
+                yield reader
 
     def guards(self, contexts: Iterable[str]) -> Guards:
         """Return what looks after the contexts in the background."""

@@ -12,12 +12,12 @@ import uvloop
 from rich.console import Console
 
 from domain import Refused
-from infra.changes import ImpossibleChange
 from infra.collector import look_rarely
 from infra.discovery import Misbuilt
 from infra.log.port import LogError
 from infra.logging import configure
 from infra.queries import Behind
+from infra.rowchanges import ImpossibleChange
 from infra.settings import Settings, WrongConfiguration, load
 from infra.shadow import RebuiltElsewhere
 from infra.system import ReaderStopped, System

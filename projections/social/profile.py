@@ -25,11 +25,6 @@ profiles = table(
 )
 
 
-def key_of(fact: Event, at: Envelope) -> None:
-    """A follow is about two profiles, and so each depends on all: none can wait alone."""
-    return
-
-
 def project(fact: Event, at: Envelope, rows: Changes) -> None:
     """Count active follows, and posts that are published and not deleted."""
     match fact:
