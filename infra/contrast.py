@@ -31,6 +31,7 @@ def compared(now: Path, then: Path, positions: Mapping[str, int]) -> Outcome:
             [*_projections(connection)],
             [*_states(connection)],
             [*_sagas(connection)],
+            [*_decisions(connection)],
             [*_faults(connection)],
         )
     finally:
@@ -218,6 +219,26 @@ def _step(place: str, row: Row) -> str:
 
 def _value(row: Row) -> Any:
     return json.loads(row["data"])
+
+
+# ── decisions ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _decisions(connection: sqlite3.Connection) -> Iterator[Part]:
+    """Compare what both decide on commands that both send for the same reason."""
+    parts: dict[str, Part] = {}
+    for row in connection.execute(
+        "SELECT a.context, a.position, a.command, a.data AS now, b.data AS then_"
+        " FROM main.decisions a JOIN other.decisions b"
+        " ON a.context = b.context AND a.position = b.position AND a.command = b.command"
+        " ORDER BY a.command, a.context, a.position"
+    ):
+        part = parts.setdefault(row["command"], Part(row["command"]))
+        part.compared += 1
+        if row["now"] != row["then_"]:
+            place = f"{row['command']} that led to {row['context']}={row['position']}"
+            part.differ(place, json.loads(row["now"]), json.loads(row["then_"]))
+    yield from parts.values()
 
 
 # ── faults ───────────────────────────────────────────────────────────────────────────────────────

@@ -12,6 +12,7 @@ from infra.discovery import Features, Running
 from infra.loading import IdTaken, fold
 from infra.log.codec import Codec
 from infra.log.port import Store
+from infra.redecide import Decision, Decisions
 from infra.scratch import Folding, Step
 from sagas import Cancel, Deadline
 
@@ -54,10 +55,17 @@ class Folded:
             if context in (running.saga.follows or (running.context,))
         ]
         self._held: OrderedDict[UUID, _Held] = OrderedDict()
+        self._decisions = Decisions(context, features, self._before)
+        self._position = 0
+
+    async def decide(self, at: Envelope) -> Decision | None:
+        """Decide again on the command of a process that led to the next fact, if one did."""
+        return await self._decisions.take(at)
 
     async def take(self, fact: Event, at: Envelope) -> list[Step]:
         """Fold the next fact, and return what each saga does about it."""
         await self._fold(fact, at)
+        self._position = at.position
         steps: list[Step] = []
         for running in self._sagas:
             steps += await self._react(running, fact, at)
@@ -83,6 +91,16 @@ class Folded:
             except Exception as raised:  # noqa: BLE001 - the candidate's answer
                 state, error = None, f"version {at.version}: {type(raised).__name__}: {raised}"
         self._hold(at.stream, _Held(at.kind, at.version, state, error))
+
+    async def _before(self, kind: type[State], id: UUID) -> State:
+        """Return a state as it is behind the last fact that was taken in."""
+        held = self._held.get(id)
+        if held is not None and held.kind == kind.KIND and held.state is not None:
+            return held.state
+        recorded = await self._stores[self._context].stream(id)
+        before = [one for one in recorded if one.at.position <= self._position]
+        state: State = fold(kind, id, before, self._codec)
+        return state
 
     async def _again(self, kind: type[State], id: UUID, version: int) -> _Held:
         recorded = await self._stores[self._context].stream(id, upto=version)
@@ -130,14 +148,17 @@ class Folded:
 
     def _step(self, running: Running, number: int, one: Any, id: UUID, at: Envelope) -> Step:
         place = (running.name, at.context, at.position, number)
+        key = f"{at.context}:{at.position}:{number}"  # as `infra.processes` makes it
         if isinstance(one, Cancel):
             return Step(*place, "cancel", one.name, id, "{}")
         if isinstance(one, Deadline):
             command = self._features.handlings[type(one.command)].name
+            self._decisions.expect(running.name, f"deadline:{one.name}:{key}", one.command)
             after = {"after_s": int(one.after.total_seconds()), "command": command}
             fields = msgspec.json.decode(_encode(one.command))
             return Step(*place, "deadline", one.name, id, _encode(after | fields).decode())
         name = self._features.handlings[type(one)].name
+        self._decisions.expect(running.name, key, one)
         return Step(*place, "command", name, id, _encode(one).decode())
 
 

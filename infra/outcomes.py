@@ -55,12 +55,13 @@ class Outcome(msgspec.Struct):
     projections: list[Part]
     states: list[Part]
     sagas: list[Part]
+    decisions: list[Part]
     faults: list[Part]
 
     @property
     def parts(self) -> list[Part]:
         """All that was compared."""
-        return [*self.projections, *self.states, *self.sagas, *self.faults]
+        return [*self.projections, *self.states, *self.sagas, *self.decisions, *self.faults]
 
     @property
     def equal(self) -> bool:

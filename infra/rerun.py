@@ -122,6 +122,8 @@ class Rerun:
                 await self._project(projecting, facts)
             if self._given.everything:
                 for fact, at in facts:
+                    if (decision := await folded.decide(at)) is not None:
+                        self._scratch.decision(decision)
                     for step in await folded.take(fact, at):
                         self._scratch.step(step)
             position = facts[-1][1].position

@@ -9,6 +9,8 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import JSON, Table
 
+from infra.redecide import Decision
+
 COMMIT_EVERY = 5_000
 """Rows in one transaction."""
 TABLES = (
@@ -16,6 +18,8 @@ TABLES = (
     " data, PRIMARY KEY (context, position, saga, number)) WITHOUT ROWID",
     "CREATE TABLE states (context, stream, kind, version INTEGER, data,"
     " PRIMARY KEY (context, stream)) WITHOUT ROWID",
+    "CREATE TABLE decisions (context, position INTEGER, command, data,"
+    " PRIMARY KEY (context, position)) WITHOUT ROWID",
     "CREATE TABLE faults (what, position INTEGER, error)",
     "CREATE TABLE shapes (projection, name PRIMARY KEY, shape)",
 )
@@ -86,6 +90,10 @@ class Scratch:
         """Keep a state, in the place of an earlier one of its stream."""
         values = (state.context, str(state.stream), *state[2:])
         self._write("INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?, ?)", values)
+
+    def decision(self, decision: Decision) -> None:
+        """Keep what a command decides."""
+        self._write("INSERT INTO decisions VALUES (?, ?, ?, ?)", tuple(decision))
 
     def fault(self, what: str, position: int, error: str) -> None:
         """Keep what something failed with."""

@@ -93,7 +93,8 @@ class System:
         """Start the readers and the deadlines in the background.
 
         With `rest_s` the readers rest so long after each batch that was not full: under a bulk
-        load they work in large batches then, and leave the processor to the commands.
+        load they work in large batches then, and leave the processor to the commands. Nothing is
+        watched or audited meanwhile: whoever serves afterwards does so.
         """
         await Reader.resume_all(self.readers)
         for reader in self.readers:
@@ -104,8 +105,9 @@ class System:
         for deadlines in self.deadlines:
             self._start(deadlines.run(self.settings.timer_poll_ms / 1000), deadlines.name)
         await self.guards.resume()
-        for name, run in self.guards.runs(poll_s):
-            self._start(run, name)
+        if not rest_s:
+            for name, run in self.guards.runs(poll_s):
+                self._start(run, name)
         for source in self.sources:
             self._start(source.run(self.dispatch), type(source).__name__)
         self._listen()

@@ -233,6 +233,15 @@ def test_a_watch_can_be_left_out(settings: Settings, banking: Scenario) -> None:
     banking.run(without.close())
 
 
+@pytest.mark.parametrize(("rest_s", "guarded"), [(0.0, True), (0.01, False)])
+def test_a_bulk_load_leaves_watching_to_whoever_serves(
+    banking: Scenario, rest_s: float, guarded: bool
+) -> None:
+    banking.run(banking.system.follow(rest_s=rest_s))
+    names = {task.get_name().partition(":")[0] for task in banking.system.tasks}
+    assert ({"watch", "drift"} <= names) is guarded
+
+
 def test_a_watch_far_behind_is_shown_and_keeps_nobody_from_being_ready(banking: Scenario) -> None:
     put(banking, FUNDED)
     banking.run(banking.system.measure())

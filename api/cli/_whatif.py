@@ -14,11 +14,13 @@ KINDS = {
     "projections": "rows",
     "states": "streams",
     "sagas": "steps",
+    "decisions": "decisions",
     "faults": "faults",
 }
 NOT_COMPARED = (
-    "not compared: what commands would decide, for nothing keeps all that they were decided on; "
-    "what a saga would do about the outcome of commands that were never sent"
+    "not compared: what commands of people would decide, for their values are not kept; what "
+    "commands that ask the outside world would decide; what would follow from commands that were "
+    "never sent"
 )
 
 
