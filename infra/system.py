@@ -14,15 +14,17 @@ from infra.database import Database
 from infra.deadlines import Deadlines
 from infra.discovery import Features
 from infra.dispatch import NOTHING, Answer, ContextLog, Dispatcher, Meta
+from infra.guards import Guards
 from infra.log.codec import Codec
 from infra.log.notify import listen
 from infra.log.tail import Tail
 from infra.moves import Moves
+from infra.parking import Figures, figures
 from infra.queries import Queries
 from infra.readers import Reader
 from infra.session import Turn
 from infra.settings import Settings
-from infra.telemetry import Telemetry
+from infra.telemetry import ParkedGauges, Telemetry
 
 log = structlog.get_logger("aorist.system")
 
@@ -70,6 +72,7 @@ class System:
     bells: dict[str, Bell]
     tails: dict[str, Tail]
     moves: Sequence[Moves]
+    guards: Guards
     sources: list[Source] = field(default_factory=list)
     """Adapters to the outside world that speak by themselves."""
     pools: dict[Database, AsyncConnectionPool] = field(default_factory=dict)
@@ -95,6 +98,9 @@ class System:
             self._start(reader.run(poll_s), reader.name)
         for deadlines in self.deadlines:
             self._start(deadlines.run(self.settings.timer_poll_ms / 1000), deadlines.name)
+        await self.guards.resume()
+        for name, run in self.guards.runs(poll_s):
+            self._start(run, name)
         for source in self.sources:
             self._start(source.run(self.dispatch), type(source).__name__)
         self._listen()
@@ -173,11 +179,29 @@ class System:
         gauges.connections = totals
         if not self.queries.local:
             await Reader.resume_all(self.readers)  # another process moves them
+            await self.guards.resume()
         heads = {context: await log.store.head() for context, log in self.logs.items()}
         gauges.lag = {
             (reader.name, reader.context): heads[reader.context] - reader.position
             for reader in self.readers
         }
+        gauges.watch_lag = self.guards.lag(heads)
+        gauges.parked = await self._parked(heads)
+
+    async def _parked(self, heads: dict[str, int]) -> dict[tuple[str, str], ParkedGauges]:
+        found: dict[str, Figures] = {}
+        for home in {reader.home for reader in self.readers}:
+            found |= await figures(self.databases[home], home)
+        now = self.clock.now()
+        gauges = {}
+        for reader in self.readers:
+            of = found.get(reader.name)
+            lag = heads[reader.context] - of.first + 1 if of else 0
+            age_s = max(0.0, (now - of.since).total_seconds()) if of else 0.0
+            gauges[reader.name, reader.context] = ParkedGauges(
+                of.facts if of else 0, of.keys if of else 0, lag, age_s
+            )
+        return gauges
 
     async def close(self) -> None:
         """Stop following, finish what is queued, release everything."""
@@ -192,6 +216,7 @@ class System:
             await tail.close()
         for moves in self.moves:
             await moves.close()
+        await self.guards.close()
         for log in self.logs.values():
             await log.group.close()
             await log.streams.following.close()

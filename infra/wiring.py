@@ -11,12 +11,14 @@ from commands import Clock, Ids
 from commands.commerce.payment import Gateway
 from domain import PROCESS, is_process
 from infra.acquirer import SimulatedAcquirer
+from infra.beginnings import make_tables
 from infra.bell import Bell
 from infra.clock import SystemClock, SystemIds
 from infra.database import Database
 from infra.deadlines import Deadlines
 from infra.discovery import Features, discover, ports_of
 from infra.dispatch import ContextLog, Dispatcher
+from infra.guards import Guards, Home
 from infra.log.codec import Codec
 from infra.log.group import GroupCommit
 from infra.log.port import LogError, Store
@@ -25,8 +27,9 @@ from infra.log.sqlite import SQLiteStore
 from infra.log.tail import Tail
 from infra.migrations import migrate
 from infra.moves import Moves
+from infra.parking import KeyOf, Parking
 from infra.processes import SagaRunner
-from infra.projector import Projector, create_tables
+from infra.projector import Projector
 from infra.queries import Queries
 from infra.readers import Output, Reader
 from infra.settings import Settings
@@ -83,11 +86,14 @@ async def open_system(
             Deadlines(context, builder.databases[context], dispatcher, features, builder.clock)
             for context in chosen
         ],
-        queries=Queries(builder.databases, readers, settings.wait_ms / 1000),
+        queries=Queries(
+            builder.databases, readers, settings.wait_ms / 1000, builder.logs, builder.clock
+        ),
         telemetry=builder.telemetry,
         bells=builder.bells,
         tails=builder.tails,
         moves=[*builder.moves.values()],
+        guards=builder.guards(chosen),
         sources=[adapter for adapter in given.values() if isinstance(adapter, Source)],
         pools=builder.pools,
     )
@@ -162,7 +168,7 @@ class _Builder:
             await database.lock_structure(connection)
             for projecting in self.features.projections:
                 if projecting.context == context:
-                    await create_tables(connection, projecting.tables)
+                    await make_tables(connection, projecting)
         store = await self._store(context, database)
         group = GroupCommit(
             store,
@@ -219,9 +225,9 @@ class _Builder:
         """Yield a reader for each projection."""
         for projecting in self.features.projections:
             if projecting.context in contexts:
-                yield self._reader(
-                    projecting.name, projecting.context, Projector(projecting), projecting.context
-                )
+                projector, home = Projector(projecting), projecting.context
+                parking = self._parking(projecting.name, home, projector.key_of)
+                yield self._reader(projecting.name, home, projector, home, parking)
 
     def sagas(self, contexts: Iterable[str], dispatcher: Dispatcher) -> Iterable[Reader]:
         """Yield a reader for each saga and each log it follows."""
@@ -240,7 +246,16 @@ class _Builder:
                     followed=followed,
                 )
                 name = f"{PROCESS}{running.name}@{followed}"
-                yield self._reader(name, followed, runner, running.context)
+                parking = self._parking(name, running.context, runner.key_of, runner.forget)
+                yield self._reader(name, followed, runner, running.context, parking)
+
+    def guards(self, contexts: Iterable[str]) -> Guards:
+        """Return what looks after the contexts in the background."""
+        homes = {
+            c: Home(self.databases[c], self.logs[c].store, self.tails[c], self.bells[c])
+            for c in contexts
+        }
+        return Guards(homes, self.features, self.codec, self.clock, self.settings, self.telemetry)
 
     def _moves(self, home: str, of_processes: bool) -> Moves:
         # Processes wait for their commands: what others are ready to write does not wait for them.
@@ -248,7 +263,14 @@ class _Builder:
             self.moves[home, of_processes] = Moves(self.databases[home], home)
         return self.moves[home, of_processes]
 
-    def _reader(self, name: str, followed: str, output: Output, home: str) -> Reader:
+    def _parking(
+        self, name: str, home: str, key_of: KeyOf, forget: Callable[[], None] = lambda: None
+    ) -> Parking:
+        return Parking(name, home, key_of, self.clock, self.settings.reader_tries, forget)
+
+    def _reader(
+        self, name: str, followed: str, output: Output, home: str, parking: Parking
+    ) -> Reader:
         return Reader(
             name,
             self.tails[followed],
@@ -257,4 +279,5 @@ class _Builder:
             batch=self.settings.reader_batch,
             bell=self.bells[followed],
             observe=self.telemetry.reader,
+            parking=parking,
         )

@@ -21,7 +21,13 @@ profiles = table(
     count("posts"),
     moment("joined_at"),
     count("version"),
+    history=True,
 )
+
+
+def key_of(fact: Event, at: Envelope) -> None:
+    """A follow is about two profiles, and so each depends on all: none can wait alone."""
+    return
 
 
 def project(fact: Event, at: Envelope, rows: Changes) -> None:
