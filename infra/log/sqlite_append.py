@@ -30,7 +30,7 @@ EVENTS = "INSERT INTO {context}_events VALUES {rows}"
 RECEIPTS = f"INSERT INTO {{context}}_receipts ({rows.RECEIPT_COLUMNS}) VALUES {{rows}}"
 PLACE = "SELECT position FROM {context}_readers WHERE name = ?"
 PLACES = (
-    "INSERT INTO {context}_readers VALUES (?, ?)"
+    "INSERT INTO {context}_readers (name, position) VALUES (?, ?)"
     " ON CONFLICT (name) DO UPDATE SET position = excluded.position"
 )
 HEAD = "SELECT position, time FROM {context}_head"
