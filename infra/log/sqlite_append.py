@@ -84,7 +84,7 @@ class SQLiteAppend:
         self._all(EVENTS, [event_row(n, row, appends[row.append].origin, time) for n, row in facts])
         self._all(
             RECEIPTS,
-            [receipt_row(one.stored, time) for one in outcomes if isinstance(one, Accepted)],
+            [receipt_row(one, time) for one in outcomes if isinstance(one, Accepted)],
         )
         if batch.tracked:
             places = [(tracked.reader, tracked.position) for _, tracked in batch.tracked]
