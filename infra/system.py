@@ -13,7 +13,7 @@ from infra.bell import Bell
 from infra.database import Database
 from infra.deadlines import Deadlines
 from infra.discovery import Features
-from infra.dispatch import Answer, ContextLog, Dispatcher, Meta
+from infra.dispatch import NOTHING, Answer, ContextLog, Dispatcher, Meta
 from infra.guards import Guards
 from infra.log.codec import Codec
 from infra.log.notify import listen
@@ -84,10 +84,10 @@ class System:
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def dispatch(
-        self, command: object, by: Caller, meta: Meta | None = None, turn: Turn | None = None
+        self, command: object, by: Caller, meta: Meta = NOTHING, turn: Turn | None = None
     ) -> Answer:
         """Run one command; see `Dispatcher.dispatch`."""
-        return await self.dispatcher.dispatch(command, by, meta or Meta(), turn)
+        return await self.dispatcher.dispatch(command, by, meta, turn)
 
     async def follow(self, *, rest_s: float = 0.0) -> None:
         """Start the readers and the deadlines in the background.

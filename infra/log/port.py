@@ -214,6 +214,8 @@ class Store(Protocol):
     """What SQLite and PostgreSQL do for one context's log."""
 
     context: str
+    beside: bool
+    """Whether it writes beside this process, on another processor, while this one decides."""
     waited_s: float
     """For how many seconds the last batch stood behind those of other processes."""
     histories: Histories
