@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commands import Clock
 from domain import NotFound
+from infra.aside.parking import parked_of
 from infra.asof import (
     at_position,
     parsed,
@@ -26,9 +27,8 @@ from infra.discovery import Projecting
 from infra.dispatch import ContextLog
 from infra.log.port import Unavailable
 from infra.moves import positions_of
-from infra.parking import parked_of
 from infra.readers import Reader
-from infra.renewal import BeingRebuilt, misfit
+from infra.rebuilding.renewal import BeingRebuilt, misfit
 from projections import Detail, Listing, MinorUnits
 
 MAX_DETAIL = 1_000

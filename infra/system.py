@@ -9,20 +9,20 @@ import structlog
 from psycopg_pool import AsyncConnectionPool
 
 from commands import Caller, Clock
+from infra.aside.parking import Figures, figures
 from infra.bell import Bell
 from infra.database import Database
 from infra.deadlines import Deadlines
 from infra.discovery import Features
 from infra.dispatch import NOTHING, Answer, ContextLog, Dispatcher, Meta
-from infra.guards import Guards
+from infra.guarding.guards import Guards
 from infra.log.codec import Codec
 from infra.log.notify import listen
 from infra.log.tail import Tail
 from infra.moves import Moves
-from infra.parking import Figures, figures
 from infra.queries import Queries
 from infra.readers import Reader
-from infra.renewal import Outdated, all_told
+from infra.rebuilding.renewal import Outdated, all_told
 from infra.session import Turn
 from infra.settings import Settings
 from infra.telemetry import ParkedGauges, Telemetry

@@ -11,13 +11,14 @@ from commands import Clock, Ids
 from commands.commerce.payment import Gateway
 from domain import PROCESS, is_process
 from infra.acquirer import SimulatedAcquirer
+from infra.aside.parking import KeyOf, Parking
 from infra.bell import Bell
 from infra.clock import SystemClock, SystemIds
 from infra.database import Database
 from infra.deadlines import Deadlines
 from infra.discovery import Features, discover, ports_of
 from infra.dispatch import ContextLog, Dispatcher
-from infra.guards import Guards, Home
+from infra.guarding.guards import Guards, Home
 from infra.log.codec import Codec
 from infra.log.group import GroupCommit
 from infra.log.port import LogError, Store
@@ -26,13 +27,12 @@ from infra.log.sqlite import SQLiteStore
 from infra.log.tail import Tail
 from infra.migrations import migrate
 from infra.moves import Moves
-from infra.parking import KeyOf, Parking
 from infra.patience import Patience
 from infra.processes import SagaRunner
 from infra.projector import Projector
 from infra.queries import Queries
 from infra.readers import Output, Reader
-from infra.renewal import Outdated, register, told_apart
+from infra.rebuilding.renewal import Outdated, register, told_apart
 from infra.settings import Settings
 from infra.shapes import shapes_of
 from infra.snapshots import Snapshots

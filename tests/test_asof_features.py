@@ -26,7 +26,7 @@ from infra.log.port import Unavailable
 from infra.log.tail import Facts
 from infra.moves import Write
 from infra.readers import Output
-from infra.rebuild import rebuild
+from infra.rebuilding.rebuild import rebuild
 from projections.banking.account import account, accounts_of
 from projections.banking.statement import balance, statement, totals
 from projections.commerce.order import order, orders_of

@@ -11,9 +11,9 @@ from sqlalchemy import update
 from domain import Envelope, Event
 from infra.audit import Entry, trail
 from infra.discovery import Projecting
-from infra.drift import MENDED, Drift, Pass
-from infra.generations import Generation, Kept, generation_of, store
-from infra.rowchanges import ImpossibleChange
+from infra.guarding.drift import MENDED, Drift, Pass
+from infra.rebuilding.generations import Generation, Kept, generation_of, store
+from infra.rows.rowchanges import ImpossibleChange
 from projections import Changes
 from tests.probe.features import FEATURES
 from tests.probe.job import EndJob, JobStarted, PushJob, StartJob

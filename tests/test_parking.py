@@ -7,13 +7,13 @@ import pytest
 import structlog
 
 from commands import Caller
-from infra import parking
+from infra.aside import parking
+from infra.aside.parking import TooMuchParked
 from infra.audit import Entry, trail
-from infra.generations import undo
 from infra.log.port import Unavailable
 from infra.moves import Overtaken
-from infra.parking import TooMuchParked
-from infra.rebuild import rebuild
+from infra.rebuilding.generations import undo
+from infra.rebuilding.rebuild import rebuild
 from infra.system import System
 from tests.parking import Faulty, dropped, parked, retried
 from tests.probe.features import FEATURES

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from commands import Caller
 from commands.social.follow import FollowMember, UnfollowMember
 from commands.social.profile import CreateProfile
-from infra.rebuild import rebuild
+from infra.rebuilding.rebuild import rebuild
 from projections.social.profile import profile
 from tests.parking import Faulty, parked, retried
 from tests.scenario import Scenario

@@ -14,8 +14,8 @@ from sqlalchemy import MetaData, Table, select
 from domain import Event
 from infra.moves import Overtaken
 from infra.readers import Reader
-from infra.rebuild import rebuild
-from infra.rowchanges import ImpossibleChange
+from infra.rebuilding.rebuild import rebuild
+from infra.rows.rowchanges import ImpossibleChange
 from infra.wiring import open_system
 from projections import key, text
 from projections.versions import (

@@ -15,9 +15,9 @@ from domain.commerce.payment import PaymentCaptured
 from domain.commerce.stock import StockReserved
 from domain.social.follow import Followed, follow_id
 from infra.audit import Entry, trail
+from infra.guarding.watch import REPORTED, WatchReader
 from infra.settings import Settings
 from infra.system import System
-from infra.watch import REPORTED, WatchReader
 from infra.wiring import open_system
 from tests.banking.bank import (
     ALICE,

@@ -6,9 +6,9 @@ import msgspec
 
 from api.cli._meter import Meter
 from api.cli._program import a_context, opened, out
-from infra.outcomes import Difference, Outcome, Part
+from infra.candidates.outcomes import Difference, Outcome, Part
+from infra.candidates.whatif import what_if
 from infra.settings import Settings
-from infra.whatif import what_if
 
 KINDS = {
     "projections": "rows",
