@@ -170,11 +170,8 @@ class _Builder:
         await migrate(database, context)
         async with database.write() as connection:
             await database.lock_structure(connection)
-            for projecting in self.features.projections:
-                if projecting.context == context and (
-                    outdated := await register(connection, projecting)
-                ):
-                    self.outdated.append(outdated)
+            own = [one for one in self.features.projections if one.context == context]
+            self.outdated += await register(connection, context, own)
         store = await self._store(context, database)
         group = GroupCommit(
             store,

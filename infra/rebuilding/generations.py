@@ -59,6 +59,7 @@ class NothingToUndo(LookupError):
     """There are no previous tables that this program could put back; the message says why."""
 
 
+@cache
 def generation_of(projecting: Projecting) -> Generation:
     """Return the generation that this program would make."""
     tables = all_tables(projecting)
@@ -77,6 +78,18 @@ def _versions_of(context: str) -> Table:
         Column("previous_position", BigInteger),
         schema=context,
     )
+
+
+async def live(connection: AsyncConnection, context: str) -> dict[str, Generation]:
+    """Return the live generations of a context's projections, by name."""
+    table = _versions_of(context).c
+    found = await connection.execute(
+        select(table.projection, table.version, table.layout, table.tables)
+    )
+    return {
+        name: Generation(version, layout, tuple(tables.split(",")))
+        for name, version, layout, tables in found
+    }
 
 
 async def kept(connection: AsyncConnection, projecting: Projecting) -> Kept | None:

@@ -13,7 +13,15 @@ from infra.discovery import Projecting
 from infra.log.port import LogError
 from infra.readers import Reader
 from infra.rebuilding.beginnings import make_tables
-from infra.rebuilding.generations import Kept, generation_of, kept, patiently, store, undo
+from infra.rebuilding.generations import (
+    Kept,
+    generation_of,
+    kept,
+    live,
+    patiently,
+    store,
+    undo,
+)
 from infra.rebuilding.shadow import rebuilds_of
 
 LIVELY_S = 60
@@ -32,7 +40,23 @@ class BeingRebuilt(Exception):
     """A query does not fit the tables that are live: they are another version's."""
 
 
-async def register(connection: AsyncConnection, projecting: Projecting) -> Outdated | None:
+async def register(
+    connection: AsyncConnection, context: str, projections: Iterable[Projecting]
+) -> list[Outdated]:
+    """Make the tables of a context's projections; return those that other code has filled.
+
+    What this program's code has filled is there already, and needs no looking at.
+    """
+    filled = await live(connection, context)
+    found = []
+    for projecting in projections:
+        if filled.get(projecting.name) != generation_of(projecting):
+            outdated = await _register(connection, projecting)
+            found += [outdated] if outdated else []
+    return found
+
+
+async def _register(connection: AsyncConnection, projecting: Projecting) -> Outdated | None:
     """Make the tables of a projection, or find those of another version and leave them alone."""
     own = generation_of(projecting)
     found = await kept(connection, projecting)
