@@ -7,7 +7,7 @@ from pathlib import Path
 
 from infra.discovery import LAYERS
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 """The folder of the running program."""
 OWN = "infra"
 """What runs the features is this program's, whatever the candidate brings."""
