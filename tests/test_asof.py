@@ -59,7 +59,7 @@ QUERIES = (track(A), one_track(B), one_track(C), tracks_called("dig"), all_track
 
 
 @hypothesis_settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(lives=lives())
 def test_as_of_a_position_is_answered_what_was_answered_then(

@@ -142,9 +142,9 @@ def read(world: Scenario, context: str, query: Any) -> list[dict[str, Any]]:
 
 
 @hypothesis_settings(
-    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(acts=st.lists(acts(), min_size=1, max_size=12), seed=st.integers(0, 1_000))
+@given(acts=st.lists(acts(), min_size=1, max_size=10), seed=st.integers(0, 1_000))
 def test_the_past_is_what_a_replay_up_to_there_gives(
     all_stores: Stores, store: str, acts: list[tuple[object, Caller]], seed: int
 ) -> None:

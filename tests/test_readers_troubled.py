@@ -123,7 +123,7 @@ ACTION = some.tuples(
 
 
 @effort(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

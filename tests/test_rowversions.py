@@ -78,7 +78,7 @@ def rebuilt(scenario: Scenario, **options: Any) -> Any:
 
 
 @hypothesis_settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(lives=lives(), batches=st.lists(st.integers(1, 5), max_size=8))
 @example(  # a job ends and starts again in one batch, and its row is another

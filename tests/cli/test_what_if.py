@@ -36,11 +36,11 @@ def test_the_same_code_would_do_the_same(lived: Program, copy: Path) -> None:
     assert said.endswith("nothing would differ\n")
 
 
-def test_a_changed_projection_changes_rows(lived: Program, copy: Path) -> None:
+def test_a_changed_projection_changes_rows(small: Program, copy: Path) -> None:
     before = '_line("deposit", fact.deposit_id, fact.amount, fact.source)'
     after = before.replace("fact.amount", "fact.amount + 1").replace('"deposit"', '"paid in"')
     change(copy, "projections/banking/statement.py", before, after)
-    found = dry(lived, copy)
+    found = dry(small, copy)
     assert differing(found) == {"banking.statement": 1}
     (one,) = part(found, "projections", "banking.statement")["differences"]
     assert one["what"].startswith("row banking.statement_lines ")
@@ -96,7 +96,7 @@ def test_a_changed_deadline_is_told(small: Program, copy: Path) -> None:
 
 
 def test_a_changed_evolve_changes_states_and_what_sagas_make_of_them(
-    lived: Program, copy: Path
+    small: Program, copy: Path
 ) -> None:
     change(
         copy,
@@ -104,7 +104,7 @@ def test_a_changed_evolve_changes_states_and_what_sagas_make_of_them(
         "                    amount=event.amount,",
         "                    amount=event.amount + 1,",
     )
-    found = dry(lived, copy)
+    found = dry(small, copy)
     states = part(found, "states", "banking.transfer")
     assert states["differing"] == 2
     by_stream = {one["what"]: (one["now"], one["then"]) for one in states["differences"]}
