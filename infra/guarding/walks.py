@@ -7,7 +7,7 @@ from typing import NamedTuple
 from domain import Envelope, Place, Watcher
 from infra.log.tail import Facts
 
-SLICE = 50
+SLICE = 10
 """Facts after which others have their turn."""
 
 Value = int | str
