@@ -20,7 +20,7 @@ from tests.probe.past import PAST, all_tracks, mixed, one_track, sums, track, tr
 from tests.probe.rows import all_jobs
 from tests.scenario import MAX_ROWS, Scenario
 from tests.stores import Stores
-from tests.test_beginnings import drop_histories
+from tests.test_beginnings import forget
 from tests.test_readers import reader_of
 
 
@@ -160,7 +160,7 @@ def test_a_history_that_begins_late_says_from_where_it_is_known(settings) -> Non
     with closing(Scenario(settings, "probe", features=PAST)) as before:
         write(before, lives)
         follow(before)
-        drop_histories(before)
+        forget(before)
     with closing(Scenario(settings, "probe", features=PAST)) as kept:
         assert answer(kept, track(A), 5) == answer(kept, track(A))
         says = "history of probe.past begins at position 5, and 4 is before it; `aorist replay"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from infra.rebuilding import rebuild as rebuilding
+from infra.rebuilding.generations import generation_of
 from infra.rebuilding.shadow import Shadow
 from infra.settings import Settings
 from infra.wiring import open_system
@@ -91,5 +92,9 @@ def test_other_code_does_not_go_on_with_it(
     with crew() as processes:
         probe.run(processes.start(rebuild_and_die, settings, AFTER_A_BATCH).hear_all())
     monkeypatch.setattr("infra.rebuilding.generations.version_of", lambda _: "another")
-    again = rebuilt(probe)
+    generation_of.cache_clear()
+    try:
+        again = rebuilt(probe)
+    finally:
+        generation_of.cache_clear()
     assert (again.equal, again.resumed_at) == (True, 0)
