@@ -10,8 +10,6 @@ import msgspec
 from domain import Envelope, Forbidden, Invalid, NotFound, Refused
 from infra.log.histories import Histories
 
-MAX_BATCH = 1_000
-"""Appends that go to the store in one transaction."""
 MAX_PAGE = 5_000
 """Facts in one read of a log."""
 

@@ -175,11 +175,6 @@ class Changing:
         return touched
 
 
-async def write(connection: AsyncConnection, buffer: Buffer) -> int:
-    """Write everything asked for; see `Changing.write`."""
-    return await Changing(buffer).write(connection)
-
-
 class _Part:
     """Changes up to a statement that runs after them."""
 
