@@ -163,8 +163,9 @@ class System:
         projections = [reader for reader in self.readers if not reader.is_process]
         for _ in range(MAX_ROUNDS):
             moved = await self._step(sagas)
-            for deadlines in self.deadlines:
-                moved += await deadlines.step()
+            if not moved:  # a process that has something to do yet may end its deadline
+                for deadlines in self.deadlines:
+                    moved += await deadlines.step()
             if not moved and not await self._step(projections):
                 return await self.snapshots_written()
         raise RuntimeError(f"the readers did not come to rest in {MAX_ROUNDS} rounds")

@@ -92,23 +92,25 @@ def _homes(connection: psycopg.Connection[Any], table: str) -> list[tuple[str]]:
 
 
 def _empty(url: str) -> None:
-    # Deleting is much faster than truncating when tables are small.
+    # Deleting is much faster than truncating when tables are small, and looking is faster still.
     with psycopg.connect(url, autocommit=True) as connection:
         tables = connection.execute(
-            "SELECT format('%I.%I', schemaname, tablename), tablename FROM pg_tables"
+            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
             " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
             " AND tablename NOT IN ('alembic_version', 'head') AND schemaname <> 'public'"
         ).fetchall()
+        look = " UNION ALL ".join(
+            f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for (table,) in tables
+        )
+        statements = [f"DELETE FROM {table}" for (table,) in connection.execute(look)]
         heads = [f"{home}.head" for (home,) in _homes(connection, "head")]
-        made = [
+        statements += [f"UPDATE {head} SET position = 0, time = '-infinity'" for head in heads]
+        statements += [
             f"INSERT INTO {home}.versions TABLE public.made_{home}"
             for (home,) in _homes(connection, "versions")
             if connection.execute("SELECT to_regclass(%s)", (f"public.made_{home}",)).fetchone()
             != (None,)
         ]
-        statements = [f"DELETE FROM {table}" for table, _ in tables]
-        statements += [f"UPDATE {head} SET position = 0, time = '-infinity'" for head in heads]
-        statements += made
         connection.execute("; ".join(statements))
 
 
