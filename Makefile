@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help run test soak check bench services services-stop migrate lock clean
 
+# Where it is set, every program that a test starts would be compiled anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 INSTALLED := .venv/.installed
 SERVICES := .venv/bin/python -m infra.services
 # Tests wait a third of their time, for disks and for processes that they start.
