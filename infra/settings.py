@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 ENV_PREFIX = "AORIST_"
 CONFIG_VARIABLE = "AORIST_CONFIG"
 DEFAULT_FILE = Path("aorist.yaml")
-OTHER_VARIABLES = {CONFIG_VARIABLE, "AORIST_TEST_POSTGRES_URL"}
+OTHER_VARIABLES = {CONFIG_VARIABLE, "AORIST_TEST_POSTGRES_URL", "AORIST_TEST_KAFKA_BOOTSTRAP"}
 """Variables with the prefix that are no settings."""
 
 
