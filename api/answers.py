@@ -12,6 +12,9 @@ class Ready(BaseModel):
 
     ready: bool
     problems: list[str] = Field(examples=[[]])
+    degraded: list[str] = Field(
+        examples=[[]], description="what works in part only: facts that are parked"
+    )
 
 
 class FactShown(BaseModel):
@@ -49,9 +52,10 @@ class AggregateShown(BaseModel):
 
 
 class AuditEntry(BaseModel):
-    """One command: who sent it, and what came of it."""
+    """One command, or one thing done beside commands: who did it, and what came of it."""
 
     number: int
+    place: str = Field(examples=["name:12:0"], description="the `cursor` of what comes behind it")
     time: datetime
     context: str
     actor: str

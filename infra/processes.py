@@ -49,6 +49,7 @@ def deadlines_of(context: str) -> Table:
         Column("key", Text),
         Column("correlation_id", Uuid),
         Column("causation_id", Uuid),
+        Column("claimed_until", Moment),
         Index("deadlines_due", "due"),
         schema=context,
     )
@@ -90,7 +91,7 @@ class SagaRunner:
     async def __call__(self, facts: Facts) -> Write:
         """React to a batch: processes beside each other, the facts of one in order."""
         if self._upto is None or facts[0][1].position != self._upto + 1:
-            # Some facts come again, or another worker had those in between.
+            # Some facts come again, or were another worker's, or are parked.
             self._states.clear()
         self._upto = None
         processes: dict[UUID, list[tuple[Event, Envelope]]] = {}
@@ -111,6 +112,18 @@ class SagaRunner:
             await self._write_deadlines(connection, rows)
 
         return write
+
+    def key_of(self, fact: Event | None, at: Envelope) -> str | None:
+        """Return the process instance a fact is parked by; see `infra.parking.KeyOf`."""
+        if at.kind == self._saga.process.KIND:
+            return str(at.stream)
+        id = None if fact is None else self._saga.locate(fact, at)
+        return None if id is None else str(id)
+
+    def forget(self) -> None:
+        """Forget all states: some facts come again, or another worker had some."""
+        self._states.clear()
+        self._upto = None
 
     async def _process(
         self,
@@ -177,6 +190,7 @@ class SagaRunner:
             "key": key,
             "correlation_id": at.correlation_id,
             "causation_id": at.command_id,
+            "claimed_until": None,
         }
 
     async def _write_deadlines(self, connection: AsyncConnection, rows: DeadlineRows) -> None:

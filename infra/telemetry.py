@@ -1,21 +1,57 @@
 """What the process measures of itself, for Prometheus."""
 
 from collections.abc import Iterable
+from functools import cached_property
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from infra.findings import Findings
+
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
+class ParkedGauges(NamedTuple):
+    """What a reader has parked."""
+
+    facts: int
+    keys: int
+    lag: int
+    """Facts from the oldest one to the end of the log."""
+    age_s: float
+    """Seconds since the oldest one was parked."""
+
+
+PARKED = (
+    ("reader_parked_facts", "Facts that stand aside because a reader cannot handle them."),
+    ("reader_parked_keys", "Keys that facts of a reader are parked by."),
+    ("reader_parked_lag_facts", "Facts in the log from a reader's oldest parked one on."),
+    ("reader_parked_age_seconds", "Seconds since a reader's oldest parked fact was parked."),
+)
+"""The metrics of `ParkedGauges`, in its order."""
+
+
 class Gauges(Collector):
-    """Figures that are read when somebody asks: connections and lag."""
+    """Figures that are read when somebody asks: connections, lag, and what is parked."""
 
     def __init__(self) -> None:
         self.connections: dict[str, int] = {}
         self.lag: dict[tuple[str, str], int] = {}
+        self.watch_lag: dict[tuple[str, str], int] = {}
+        """Of what is watched in the background, for which nobody waits."""
+        self.parked: dict[tuple[str, str], ParkedGauges] = {}
+
+    def told(self) -> list[str]:
+        """Return in sentences what is parked."""
+        return [
+            f"{reader}: {parked.facts} facts of {parked.keys} keys are parked, the oldest for "
+            f"{parked.age_s:.0f} s; see aorist parked list"
+            for (reader, _), parked in self.parked.items()
+            if parked.facts
+        ]
 
     def collect(self) -> Iterable[Metric]:
         """Return the figures as they were last set."""
@@ -27,9 +63,15 @@ class Gauges(Collector):
         lag = GaugeMetricFamily(
             "reader_lag_facts", "Facts in the log behind a reader.", labels=["reader", "context"]
         )
-        for (reader, context), number in self.lag.items():
+        for (reader, context), number in (*self.lag.items(), *self.watch_lag.items()):
             lag.add_metric([reader, context], number)
-        return [connections, lag]
+        parked = [
+            GaugeMetricFamily(name, told, labels=["reader", "context"]) for name, told in PARKED
+        ]
+        for labels, figures in self.parked.items():
+            for family, figure in zip(parked, figures, strict=True):
+                family.add_metric(labels, figure)
+        return [connections, lag, *parked]
 
 
 class Telemetry:
@@ -95,6 +137,11 @@ class Telemetry:
 
         self._of_command: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         """Found once for each command and result: to find them by labels takes longer than both."""
+
+    @cached_property
+    def findings(self) -> Findings:
+        """What watches and audits have found wrong."""
+        return Findings(self.registry)
 
     def command(self, command: str, result: str, seconds: float) -> None:
         """Count a command."""

@@ -9,6 +9,7 @@ from api.cli._program import FAILED, WRONG_USE, out
 from infra.database import Database
 from infra.discovery import Features, Misbuilt, discover
 from infra.migrations import latest, revision
+from infra.parking import figures
 from infra.settings import Settings, WrongConfiguration, load
 from infra.wiring import StoreAway, reach
 
@@ -48,6 +49,7 @@ async def _stores(settings: Settings, features: Features) -> AsyncIterator[Findi
         try:
             await reach(database)
             found = await revision(database, context)
+            aside = await figures(database, context) if found == latest() else {}
         except StoreAway as away:
             yield False, f"{context}: {away}"
             continue
@@ -55,6 +57,12 @@ async def _stores(settings: Settings, features: Features) -> AsyncIterator[Findi
             await database.close()
         if found == latest():
             yield True, f"{context}: {database} is at revision {found}"
+            for reader, parked in aside.items():
+                yield (
+                    False,
+                    f"{context}: {reader} has parked {parked.facts} facts of {parked.keys} keys "
+                    f"since {parked.since:%Y-%m-%d %H:%M} UTC; see `aorist parked list`",
+                )
         else:
             yield (
                 False,

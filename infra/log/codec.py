@@ -30,13 +30,15 @@ class Codec:
         try:
             return self.decode_as[at.topic](recorded.data)
         except KeyError:
-            problem = f"no fact class has the topic {at.topic!r}"
+            problem, known = f"no fact class has the topic {at.topic!r}", False
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            problem = f"its data is no {at.topic}: {error}"
-        raise CorruptFact(
+            problem, known = f"its data is no {at.topic}: {error}", True
+        corrupt = CorruptFact(
             f"{at.context} log, position {at.position} (stream {at.stream}, version {at.version}): "
             f"{problem}; restore the row from a backup, or deploy the code that knows it"
         )
+        corrupt.at = at if known else None
+        raise corrupt
 
     def decode_all(self, found: Iterable[Recorded]) -> list[Event]:
         """Return the facts of `found`, in order."""

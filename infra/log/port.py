@@ -200,7 +200,10 @@ class Taken(Rejected):
 
 
 class CorruptFact(LogError):
-    """A stored fact cannot be read. Its position and topic are named; readers stop at it."""
+    """A stored fact cannot be read. Its position and topic are named; nothing passes it over."""
+
+    at: Envelope | None = None
+    """Its envelope, when all that cannot be read is its data."""
 
 
 Key = tuple[str, str, str]
