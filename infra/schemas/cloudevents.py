@@ -11,12 +11,12 @@ CONTENT_TYPE = "application/vnd.apache.avro"
 PREFIX = "ce_"
 """What the names of attributes begin with in the headers of a message."""
 TOPICS = "aorist"
-"""The first word of every Kafka topic of ours."""
+"""The first word of every Kafka topic of ours, unless `kafka_prefix` says otherwise."""
 
 
-def topic_of(context: str) -> str:
+def topic_of(context: str, prefix: str = TOPICS) -> str:
     """Return the Kafka topic that a context's facts are mirrored to."""
-    return f"{TOPICS}.{context}"
+    return f"{prefix}.{context}"
 
 
 @dataclass(frozen=True, slots=True)
