@@ -12,7 +12,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from infra.kafka.encode import Message
-from infra.kafka.topics import Connection, ensure, position_in, progress_of
+from infra.kafka.topics import PATIENCE, Connection, ensure, position_in, progress_of
 
 FENCING_S = 60
 """How long the brokers may take to end what an earlier relay had begun."""
@@ -21,11 +21,11 @@ CHUNK_S = 30.0
 NEVER_MS = 2**31 - 1
 """A batch that expired would be left out of its transaction, in silence."""
 TUNING = {
+    **PATIENCE,
     "acks": "all",
     "linger_ms": 5,
     "batch_size": 262_144,
     "retry_backoff_ms": 10,
-    "request_timeout_ms": 10_000,
     "delivery_timeout_ms": NEVER_MS,
     "max_block_ms": FENCING_S * 1000,
     "transaction_timeout_ms": 90_000,

@@ -13,6 +13,8 @@ NEWEST = {"cleanup.policy": "compact"}
 ONE = 1
 """Partitions of a progress topic: its last record is the newest."""
 READ_S = 30.0
+PATIENCE = {"request_timeout_ms": 5_000}
+"""How long a broker may be silent: clients ask any of them, and one that stands still too."""
 POLL_MS = 100
 
 Connection = dict[str, Any]
@@ -38,7 +40,7 @@ def ensure(connection: Connection, topic: str, partitions: int) -> None:
         NewTopic(topic, partitions, -1, topic_configs=FOR_EVER),
         NewTopic(progress_of(topic), ONE, -1, topic_configs=NEWEST),
     ]
-    admin = KafkaAdminClient(**connection)
+    admin = KafkaAdminClient(**connection, **PATIENCE)
     try:
         there = {one["name"]: one for one in admin.describe_topics([new.name for new in wanted])}
         for new in wanted:
@@ -57,7 +59,7 @@ def position_in(connection: Connection, topic: str) -> int:
     """Return how far the relay of `topic` is, by its last committed transaction; 0 at first."""
     partition = TopicPartition(progress_of(topic), 0)
     consumer = KafkaConsumer(
-        **connection, isolation_level="read_committed", enable_auto_commit=False
+        **connection, **PATIENCE, isolation_level="read_committed", enable_auto_commit=False
     )
     try:
         consumer.assign([partition])

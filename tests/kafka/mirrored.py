@@ -2,17 +2,27 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import (
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    NodeNotReadyError,
+    RequestTimedOutError,
+)
 
 from infra.discovery import discover
+from infra.kafka.topics import PATIENCE
 from infra.schemas.binary import Reader
 from infra.schemas.versions import committed
 
-SECONDS = 60
+SECONDS = 120
+SILENT = (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError)
+"""What a client says that asked a broker which does not answer."""
 FACTS = discover().facts
 READERS = {one.id: Reader(FACTS[one.subject], one.schema, one.schema) for one in committed()}
 
@@ -29,7 +39,9 @@ class Mirrored(NamedTuple):
 
 def mirrored(bootstrap: str, topic: str) -> list[Mirrored]:
     """Return every committed message of a topic, partition by partition, in order."""
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed")
+    consumer = KafkaConsumer(
+        bootstrap_servers=bootstrap, isolation_level="read_committed", **PATIENCE
+    )
     try:
         numbers = consumer.partitions_for_topic(topic)
         if not numbers:
@@ -92,7 +104,9 @@ def faults(found: list[Mirrored], facts: list[Any]) -> list[str]:
 
 def wait_for(count: int, look: Callable[[], int]) -> None:
     """Wait until `look` finds so many."""
-    until = time.monotonic() + SECONDS
-    while (found := look()) < count:
+    until, found = time.monotonic() + SECONDS, 0
+    while found < count:
         assert time.monotonic() < until, f"{found} of {count} after {SECONDS} s"
+        with suppress(*SILENT):  # this client may have asked a broker that does not answer
+            found = look()
         time.sleep(0.1)

@@ -39,17 +39,19 @@ def prefix() -> str:
 
 
 def start(
-    settings: Settings, prefix: str, point: str = NEVER, count: int = 1
+    settings: Settings, prefix: str, point: str = NEVER, count: int = 1, at: str | None = None
 ) -> subprocess.Popen[bytes]:
-    words = [settings.database_url, bootstrap(), prefix, point, str(count)]
+    words = [settings.database_url, at or bootstrap(), prefix, point, str(count)]
     return subprocess.Popen(
         [sys.executable, "-m", "tests.kafka.relaying", *words], cwd=ROOT, stdout=subprocess.DEVNULL
     )
 
 
 @contextmanager
-def relaying(settings: Settings, prefix: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = start(settings, prefix)
+def relaying(
+    settings: Settings, prefix: str, at: str | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    process = start(settings, prefix, at=at)
     try:
         yield process
     finally:
