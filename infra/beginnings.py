@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from infra.discovery import Projecting
 from infra.moves import positions_of
-from infra.tables import create_tables
+from infra.tables import all_tables, create_tables
 from projections.versions import OPEN, beginning_of, versions_of
 
 
@@ -18,11 +18,11 @@ async def make_tables(connection: AsyncConnection, projecting: Projecting) -> No
     """
     new = [
         table
-        for table in projecting.tables
+        for table in all_tables(projecting)
         if (versions := versions_of(table)) is not None
         and not await _is_there(connection, versions)
     ]
-    await create_tables(connection, projecting.tables)
+    await create_tables(connection, all_tables(projecting))
     if not new:
         return
     readers = positions_of(projecting.context)

@@ -1,13 +1,13 @@
 """Row changes of a projection: merged in memory, written with few statements."""
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import Executable, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from infra.rowchanges import ImpossibleChange, applied
 from infra.rowsets import Answer, Clash, Key, Row, add, change, find, key_names, names, remove
 from infra.rowversions import versions_kept
 
@@ -15,15 +15,13 @@ Asked = tuple[str, Any, Key, Row, int]
 """Verb, table (or the statement to run), key, values, and the position of the fact."""
 
 
-class ImpossibleChange(Exception):
-    """A projection asked for a change that its rows do not allow; it has a fault."""
-
-
 class Buffer:
     """The `Changes` a projection writes to: it only remembers what was asked for."""
 
-    def __init__(self, *, by_key: bool = False) -> None:
+    def __init__(self, *, by_key: bool = False, late: bool = False) -> None:
         self.asked: list[Asked] = []
+        self.late = late
+        """Whether facts behind these were projected before."""
         self.position = 0
         """Of the fact that is being projected."""
         self._by_key = by_key
@@ -107,30 +105,19 @@ class Known:
 class _Rows:
     """The touched rows of one table: as they were, and as they become."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, *, late: bool) -> None:
         self.table = table
         self.now: dict[Key, Row | None] = {}
         self.to_find: dict[Key, None] = {}
         self.answer: Answer | None = None
         self._found: set[Key] = set()
-        self._versions = versions_kept(table)
+        self._versions = versions_kept(table, late=late)
 
     def apply(self, verb: str, key: Key, values: Row, position: int) -> None:
         """Apply one change in memory."""
-        row = self.now.get(key)
-        if (row is None) != (verb == "insert"):
-            there = "is not there" if row is None else "is there already"
-            raise ImpossibleChange(f"{verb} of {self.table.name}: row {_shown(key)} {there}")
-        if verb == "insert":
-            self.now[key] = _defaults(self.table) | values
-        elif verb == "delete":
-            self.now[key] = None
-        elif verb == "update":
-            self.now[key] = {**row, **values}  # type: ignore[dict-item]
-        else:
-            self.now[key] = {**row, **self._sums(key, row, values)}  # type: ignore[dict-item]
+        row = self.now[key] = applied(self.table, verb, key, self.now.get(key), values)
         if self._versions is not None:
-            self._versions.note(verb, key, self.now[key], position)
+            self._versions.note(verb, key, values, row, position)
 
     async def take(self) -> None:
         """Take in the rows that were found."""
@@ -164,15 +151,6 @@ class _Rows:
                 await self._versions.store(connection, found)
         except Clash as error:
             raise ImpossibleChange(str(error)) from error
-
-    def _sums(self, key: Key, row: Any, amounts: Row) -> Row:
-        try:
-            return {name: row[name] + amount for name, amount in amounts.items()}
-        except TypeError as error:
-            named = ", ".join(amounts)
-            raise ImpossibleChange(
-                f"add to {self.table.name}: {named} of row {_shown(key)} holds no number"
-            ) from error
 
 
 class Changing:
@@ -212,9 +190,14 @@ class _Part:
     """Changes up to a statement that runs after them."""
 
     def __init__(
-        self, asked: Sequence[Asked], known: Known | None, then: Executable | None = None
+        self,
+        asked: Sequence[Asked],
+        known: Known | None,
+        late: bool,
+        then: Executable | None = None,
     ) -> None:
         self._asked = asked
+        self._late = late
         self._known = known
         self._then = then
 
@@ -223,7 +206,7 @@ class _Part:
         tables: dict[Table, _Rows] = {}
         seen: set[tuple[Table, Key]] = set()
         for verb, table, key, _, _ in self._asked:
-            rows = tables.setdefault(table, _Rows(table))
+            rows = tables.setdefault(table, _Rows(table, late=self._late))
             # A row that is first inserted need not be looked up: if it is there, the insert says
             # so, unless the row is deleted again and nothing is inserted.
             if verb == "delete" or (verb != "insert" and (table, key) not in seen):
@@ -259,24 +242,12 @@ def _parts(buffer: Buffer, known: Known | None) -> Iterable[_Part]:
     asked: list[Asked] = []
     for one in buffer.asked:
         if one[0] == "run":
-            yield _Part(asked, known, one[1])
+            yield _Part(asked, known, buffer.late, one[1])
             asked = []
         else:
             asked.append(one)
-    yield _Part(asked, known)
-
-
-@cache
-def _defaults(table: Table) -> Row:
-    return {
-        column.name: column.default.arg if column.default is not None else None  # type: ignore[attr-defined]
-        for column in table.columns
-    }
+    yield _Part(asked, known, buffer.late)
 
 
 def _as_key(key: Any) -> Key:
     return key if isinstance(key, tuple) else (key,)
-
-
-def _shown(key: Key) -> str:
-    return ", ".join(str(part) for part in key)

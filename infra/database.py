@@ -22,6 +22,9 @@ SQLITE_BUSY_S = 30.0
 """How long a process waits for another one's write to a SQLite file."""
 POOL_WAIT_S = 5.0
 """How long a query waits for a free connection."""
+PAUSED = "-c idle_in_transaction_session_timeout=20s"
+"""How long PostgreSQL waits for a process in the middle of a transaction: one that is paused holds
+its locks no longer, and what it did is undone."""
 SILENCE = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -102,7 +105,7 @@ class Database:
     def _server(self) -> URL:
         """The URL with what holds for every connection, unless it says otherwise itself."""
         given = {name: str(value) for name, value in SILENCE.items()}
-        return self.url.set(query={**given, **self.url.query})
+        return self.url.set(query={**given, "options": PAUSED, **self.url.query})
 
     def __str__(self) -> str:
         """Return the URL without its password."""

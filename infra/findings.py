@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter
 
+from infra.drift import Drift
+
 
 class Findings:
     """Counters of what should never be."""
@@ -13,6 +15,19 @@ class Findings:
             ["context", "rule"],
             registry=registry,
         )
+
+        self._rows = Counter(
+            "drift_rows_total",
+            "Rows that a drift audit compared, found to differ, or mended.",
+            ["projection", "result"],
+            registry=registry,
+        )
+
+    def drift(self, found: Drift) -> None:
+        """Count the rows of one pass."""
+        figures = {"compared": found.rows, "differing": found.total, "mended": found.mended}
+        for result, rows in figures.items():
+            self._rows.labels(found.projection, result).inc(rows)
 
     def breach(self, context: str, rule: str) -> None:
         """Count a fact that broke a rule."""

@@ -10,11 +10,11 @@ from sqlalchemy import BigInteger, Column, MetaData, Table, Text, delete, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from infra import parked_before
 from infra.database import Database
 from infra.discovery import Projecting
 from infra.log.port import Unavailable
 from infra.moves import positions_of
-from infra.parked import drop_aside, exchange, set_aside
 from infra.tables import (
     all_tables,
     create_indexes,
@@ -136,7 +136,7 @@ async def held_position(connection: AsyncConnection, projecting: Projecting) -> 
     table = positions_of(projecting.context)
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     # A reader that has never moved has no row, and could begin meanwhile.
-    begun = dialect.insert(table).values(name=projecting.name, position=0, epoch=0)
+    begun = dialect.insert(table).values(name=projecting.name, position=0)
     await connection.execute(begun.on_conflict_do_nothing())
     query = select(table.c.position).where(table.c.name == projecting.name).with_for_update()
     return int((await connection.execute(query)).scalar_one())
@@ -167,7 +167,7 @@ async def swap_in(
     if connection.dialect.name == "sqlite":
         await create_indexes(connection, all_tables(projecting))
     await store(connection, projecting, Kept(shadow, live, position))
-    await set_aside(connection, context, projecting.name)
+    await parked_before.put_aside(connection, context, projecting.name)
 
 
 async def undo(connection: AsyncConnection, projecting: Projecting) -> int:
@@ -201,7 +201,7 @@ async def undo(connection: AsyncConnection, projecting: Projecting) -> int:
     back = update(table).where(table.c.name == projecting.name).values(position=found.position)
     await connection.execute(back)
     await store(connection, projecting, Kept(previous, live, position))
-    await exchange(connection, context, projecting.name)
+    await parked_before.put_back(connection, context, projecting.name)
     return found.position
 
 
@@ -211,6 +211,6 @@ async def prune(connection: AsyncConnection, projecting: Projecting) -> tuple[st
     if found is None or found.previous is None:
         return ()
     await drop_tables(connection, previous_of(projecting.context), found.previous.tables)
-    await drop_aside(connection, projecting.context, projecting.name)
     await store(connection, projecting, Kept(found.live, None, 0))
+    await parked_before.forget(connection, projecting.context, projecting.name)
     return found.previous.tables

@@ -13,7 +13,7 @@ from infra.database import Database, driver_of
 from infra.log.port import Unavailable
 from infra.parking import Overtaken, Parked, Write, parked_of
 
-__all__ = ["Asking", "Move", "Moves", "Overtaken", "Write", "positions_of"]
+__all__ = ["Asking", "Move", "Moves", "Overtaken", "Write", "positions_of", "raise_epoch"]
 
 
 @runtime_checkable
@@ -47,6 +47,13 @@ def positions_of(context: str) -> Table:
         Column("epoch", BigInteger),
         schema=context,
     )
+
+
+async def raise_epoch(connection: AsyncConnection, home: str, reader: str) -> None:
+    """Let no worker move a reader before it has looked again where that is, and what is parked."""
+    table = positions_of(home)
+    later = update(table).where(table.c.name == reader).values(epoch=table.c.epoch + 1)
+    await connection.execute(later)
 
 
 class _Unmoved(Exception):

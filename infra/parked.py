@@ -9,18 +9,16 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from infra.moves import positions_of
+from infra.moves import positions_of, raise_epoch
 from infra.parking import parked_of
 from infra.readers import Reader
 from infra.system import System
 
 SHOWN = 200
 """Facts of a group that are looked at together."""
-ASIDE = "previous:"
-"""Before a reader's name: what is parked of the tables that were live before a rebuild."""
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -77,36 +75,6 @@ async def parked(system: System, group: Group, limit: int = SHOWN) -> Sequence[A
     return found
 
 
-async def set_aside(connection: AsyncConnection, home: str, reader: str) -> None:
-    """Let everything of a reader go, in the transaction that puts rebuilt rows in its place.
-
-    The rebuilt rows have it. The rows before them do not: it is kept with those.
-    """
-    await drop_aside(connection, home, reader)
-    await _rename(connection, home, reader, ASIDE + reader)
-    await _raise_epoch(connection, home, reader)
-
-
-async def exchange(connection: AsyncConnection, home: str, reader: str) -> None:
-    """Take up what is kept with the previous rows, in the transaction that puts those back."""
-    between = f"{ASIDE}{ASIDE}{reader}"
-    await _rename(connection, home, reader, between)
-    await _rename(connection, home, ASIDE + reader, reader)
-    await _rename(connection, home, between, ASIDE + reader)
-    await _raise_epoch(connection, home, reader)
-
-
-async def drop_aside(connection: AsyncConnection, home: str, reader: str) -> None:
-    """Forget what is kept with the previous rows, in the transaction that drops those."""
-    table = parked_of(home)
-    await connection.execute(delete(table).where(table.c.reader == ASIDE + reader))
-
-
-async def _rename(connection: AsyncConnection, home: str, before: str, after: str) -> None:
-    table = parked_of(home)
-    await connection.execute(update(table).where(table.c.reader == before).values(reader=after))
-
-
 async def _groups_of(system: System, reader: Reader, key: str | None) -> list[Group]:
     table = parked_of(reader.home)
     query = (
@@ -161,7 +129,7 @@ async def remove(
     # They are the first ones of the key, whatever their number.
     gone = (table.c.key == group.key) & (table.c.position <= rows[-1].position)
     await connection.execute(delete(table).where(table.c.reader == reader.name, gone))
-    await _raise_epoch(connection, reader.home, reader.name)
+    await raise_epoch(connection, reader.home, reader.name)
     return await left_of(connection, reader.home, group)
 
 
@@ -169,9 +137,3 @@ async def left_of(connection: AsyncConnection, home: str, group: Group) -> int:
     """Return how many facts of a group are parked."""
     rows = rows_of(home, group, None).order_by(None).subquery()
     return (await connection.execute(select(func.count()).select_from(rows))).scalar_one()
-
-
-async def _raise_epoch(connection: AsyncConnection, home: str, reader: str) -> None:
-    table = positions_of(home)
-    later = update(table).where(table.c.name == reader).values(epoch=table.c.epoch + 1)
-    await connection.execute(later)

@@ -33,6 +33,8 @@ FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
 TRYING_S = 3.0
 """How long a fact is tried: all the others wait for it."""
+BEFORE = " (before)"
+"""Behind a reader's name: what was parked of its previous tables."""
 MAX_ERROR = 500
 MAX_TRACE = 8_000
 """Characters kept of what went wrong."""
@@ -91,6 +93,13 @@ def parked_of(context: str) -> Table:
     )
 
 
+async def is_parked(connection: AsyncConnection, home: str, reader: str) -> bool:
+    """Tell whether a reader has parked anything."""
+    table = parked_of(home)
+    query = select(table.c.position).where(table.c.reader == reader).limit(1)
+    return (await connection.execute(query)).first() is not None
+
+
 class Figures(NamedTuple):
     """How much of a reader is parked."""
 
@@ -110,7 +119,8 @@ async def figures(database: Database, home: str) -> dict[str, Figures]:
         func.count(table.c.key.distinct()),
         func.min(table.c.position),
         func.min(table.c.parked_at, type_=table.c.parked_at.type),
-    ).group_by(table.c.reader)
+    )
+    query = query.where(~table.c.reader.endswith(BEFORE)).group_by(table.c.reader)
     async with database.read() as connection:
         return {reader: Figures(*rest) for reader, *rest in await connection.execute(query)}
 

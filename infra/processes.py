@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any
 from uuid import UUID, uuid5
@@ -19,7 +20,7 @@ from infra.loading import IdTaken, fold
 from infra.log.codec import Codec
 from infra.log.port import Store
 from infra.log.tail import Facts
-from infra.moves import Write
+from infra.moves import Overtaken, Write
 from infra.rowsets import add, remove
 from projections import Moment
 from sagas import Cancel, Deadline
@@ -87,6 +88,8 @@ class SagaRunner:
         """The position up to which the states in memory have seen every fact."""
         self._gate = asyncio.Semaphore(MAX_AT_ONCE)
         self._deadlines = deadlines_of(running.context)
+        self.confirm: Callable[[], Awaitable[None]] | None = None
+        """Asked before a command is sent; raises when the batch is another worker's by now."""
 
     async def __call__(self, facts: Facts) -> Write:
         """React to a batch: processes beside each other, the facts of one in order."""
@@ -105,7 +108,8 @@ class SagaRunner:
                 for id, concerned in processes.items():
                     tasks.create_task(self._process(id, concerned, rows))
         except ExceptionGroup as failed:
-            raise failed.exceptions[0] from failed
+            overtaken = (one for one in failed.exceptions if isinstance(one, Overtaken))
+            raise next(overtaken, failed.exceptions[0]) from failed
         self._upto = facts[-1][1].position
 
         async def write(connection: AsyncConnection) -> None:
@@ -147,6 +151,8 @@ class SagaRunner:
                         await self._send(step, key, at)
 
     async def _send(self, command: object, key: str, at: Envelope) -> None:
+        if self.confirm is not None:
+            await self.confirm()
         await send(
             self._dispatcher,
             self._running.name,

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,6 +19,8 @@ from infra.rowsets import Row
 MAX_BACKOFF_S = 10.0
 """Longest pause between two tries of a reader that cannot go on."""
 FIRST_BACKOFF_S = 0.1
+SURE_S = 1.0
+"""For how long a process trusts that nobody else has moved its reader; then it asks."""
 FAR = 10
 """A projection that is far behind takes up to so many times its batch: few large writes."""
 
@@ -33,6 +35,15 @@ class Output(Protocol):
 
         It may be called again for the same facts after a failure.
         """
+        ...
+
+
+@runtime_checkable
+class Orderly(Protocol):
+    """An output that depends on the order of facts of different keys."""
+
+    async def late(self, facts: Facts) -> Write:
+        """Work on facts that were parked: some behind them were handled before."""
         ...
 
 
@@ -69,6 +80,10 @@ class Reader:
         self._batch = batch
         self._bell = bell
         self._observe = observe
+        self._sure_at = -SURE_S
+        """When its position was last known to be the stored one, in the loop's time."""
+        self._handling = False
+        self._asking = asyncio.Lock()
         self._limit = batch
         # A process repeats its commands from its last position on: its batches stay small.
         self._most = batch if self.is_process else max(batch, min(FAR * batch, MAX_PAGE))
@@ -103,6 +118,7 @@ class Reader:
             for reader in together:
                 place = places.get(reader.name, Parked())
                 reader.position = place.position
+                reader._sure_at = asyncio.get_running_loop().time()
                 if reader.parking:
                     reader.parking.know(place)
                 reader.moved.ring()
@@ -111,6 +127,22 @@ class Reader:
         """Leave out everything up to `position`: for a reader that must not act on history."""
         if position > self.position:
             await self._move(position, None, [], close=False)
+
+    async def confirm(self) -> None:
+        """Make sure, before a command is sent for a batch, that nobody else has moved on.
+
+        A worker that was paused and wakes up in the middle of a batch sends nothing more: others
+        have gone on. Raises `Overtaken`. It costs nothing while the reader moves.
+        """
+        async with self._asking:
+            now = asyncio.get_running_loop().time()
+            if not self._handling or now - self._sure_at < SURE_S:
+                return
+            place = (await self._moves.places()).get(self.name, Parked())
+            epoch = self.parking.epoch if self.parking else place.epoch
+            if (place.position, place.epoch) != (self.position, epoch):
+                raise Overtaken(f"{self.name} was moved by another worker; nothing more is sent")
+            self._sure_at = now
 
     async def step(self) -> int:
         """Handle one batch; returns how many facts it passed. Raises what stops the reader.
@@ -212,7 +244,11 @@ class Reader:
         if not facts:
             return 0
         free, held = self.parking.split(facts) if self.parking else (facts, [])
-        write = await self._output(free) if free else None
+        self._handling = True
+        try:
+            write = await self._output(free) if free else None
+        finally:
+            self._handling = False
         # One that is far behind has enough to write by itself, and one that failed may fail again.
         close = len(facts) < self._limit == self._batch
         await self._move(facts[-1][1].position, write, held, close=close)
@@ -230,6 +266,7 @@ class Reader:
         if held and self.parking:
             self.parking.kept(held)
         self.position = position
+        self._sure_at = asyncio.get_running_loop().time()
         self.moved.ring()
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import Envelope, Event
-from infra.changes import ImpossibleChange
 from infra.comparing import compare
 from infra.database import Database
 from infra.discovery import Projecting
@@ -18,6 +17,7 @@ from infra.log.codec import Codec
 from infra.log.port import MAX_PAGE, CorruptFact, Store, Unavailable
 from infra.log.tail import Facts
 from infra.log.unbroken import read_on
+from infra.rowchanges import ImpossibleChange
 from infra.shadow import Shadow
 from infra.tables import all_tables, in_schema, shadow_of
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from infra.latechanges import LateVersions
 from infra.rowsets import Clash, Key, Row, add, assign, key_names
 from projections.versions import OPEN, SINCE, UNTIL, added_at, versions_of
 
@@ -14,8 +15,11 @@ from projections.versions import OPEN, SINCE, UNTIL, added_at, versions_of
 class Kept(Protocol):
     """What is kept of a table's changes beside its rows."""
 
-    def note(self, verb: str, key: Key, row: Row | None, position: int) -> None:
-        """Take in what a row has become by the fact at `position`; None when it is gone."""
+    def note(self, verb: str, key: Key, values: Row, row: Row | None, position: int) -> None:
+        """Take in what a row has become by the fact at `position`; None when it is gone.
+
+        `values` are what the fact asked for.
+        """
         ...
 
     async def store(self, connection: AsyncConnection, found: Container[Key]) -> None:
@@ -23,10 +27,13 @@ class Kept(Protocol):
         ...
 
 
-def versions_kept(table: Table) -> Kept | None:
-    """Return what keeps the history of a batch of changes; None for a table without history."""
+def versions_kept(table: Table, *, late: bool = False) -> Kept | None:
+    """Return what keeps the history of a batch of changes; None for a table without history.
+
+    With `late`, facts behind those of the batch may have made versions of the rows before.
+    """
     if (versions := versions_of(table)) is not None:
-        return _Versions(table, versions)
+        return LateVersions(table, versions) if late else _Versions(table, versions)
     if (column := added_at(table)) is not None:
         return _Added(table, column)
     return None
@@ -41,7 +48,7 @@ class _Versions:
         self._became: dict[Key, list[tuple[int, Row | None]]] = {}
         """At most one for each fact of the batch and each row."""
 
-    def note(self, verb: str, key: Key, row: Row | None, position: int) -> None:
+    def note(self, verb: str, key: Key, values: Row, row: Row | None, position: int) -> None:
         """Several changes by one fact are one version, even when they change nothing.
 
         Rows are not compared: one that comes from the database may differ in its form only, and
@@ -76,7 +83,7 @@ class _Added:
         self._column = column
         self._fault = ""
 
-    def note(self, verb: str, key: Key, row: Row | None, position: int) -> None:
+    def note(self, verb: str, key: Key, values: Row, row: Row | None, position: int) -> None:
         """Remember what breaks the rule; it is told before the batch is committed."""
         if not self._fault and (row is None or verb != "insert" or row[self._column] != position):
             self._fault = (

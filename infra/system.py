@@ -14,6 +14,7 @@ from infra.database import Database
 from infra.deadlines import Deadlines
 from infra.discovery import Features
 from infra.dispatch import Answer, ContextLog, Dispatcher, Meta
+from infra.guards import Guards
 from infra.log.codec import Codec
 from infra.log.notify import listen
 from infra.log.tail import Tail
@@ -24,7 +25,6 @@ from infra.readers import Reader
 from infra.session import Turn
 from infra.settings import Settings
 from infra.telemetry import ParkedGauges, Telemetry
-from infra.watch import WatchReader
 
 log = structlog.get_logger("aorist.system")
 
@@ -72,8 +72,7 @@ class System:
     bells: dict[str, Bell]
     tails: dict[str, Tail]
     moves: Sequence[Moves]
-    watches: list[WatchReader] = field(default_factory=list)
-    """What watches over invariants in the background; nobody waits for it."""
+    guards: Guards
     sources: list[Source] = field(default_factory=list)
     """Adapters to the outside world that speak by themselves."""
     pools: dict[Database, AsyncConnectionPool] = field(default_factory=dict)
@@ -99,9 +98,9 @@ class System:
             self._start(reader.run(poll_s), reader.name)
         for deadlines in self.deadlines:
             self._start(deadlines.run(self.settings.timer_poll_ms / 1000), deadlines.name)
-        await Reader.resume_all(self.watches)
-        for watch in self.watches:
-            self._start(watch.run(poll_s), watch.name)
+        await self.guards.resume()
+        for name, run in self.guards.runs(poll_s):
+            self._start(run, name)
         for source in self.sources:
             self._start(source.run(self.dispatch), type(source).__name__)
         self._listen()
@@ -179,16 +178,14 @@ class System:
             totals["idle"] = totals.get("idle", 0) + idle
         gauges.connections = totals
         if not self.queries.local:
-            await Reader.resume_all([*self.readers, *self.watches])  # another process moves them
+            await Reader.resume_all(self.readers)  # another process moves them
+            await self.guards.resume()
         heads = {context: await log.store.head() for context, log in self.logs.items()}
         gauges.lag = {
             (reader.name, reader.context): heads[reader.context] - reader.position
             for reader in self.readers
         }
-        gauges.watch_lag = {
-            (watch.watch.name, watch.context): heads[watch.context] - watch.position
-            for watch in self.watches
-        }
+        gauges.watch_lag = self.guards.lag(heads)
         gauges.parked = await self._parked(heads)
 
     async def _parked(self, heads: dict[str, int]) -> dict[tuple[str, str], ParkedGauges]:
@@ -219,6 +216,7 @@ class System:
             await tail.close()
         for moves in self.moves:
             await moves.close()
+        await self.guards.close()
         for log in self.logs.values():
             await log.group.close()
             await log.streams.following.close()

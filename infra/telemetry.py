@@ -40,9 +40,9 @@ class Gauges(Collector):
     def __init__(self) -> None:
         self.connections: dict[str, int] = {}
         self.lag: dict[tuple[str, str], int] = {}
+        self.parked: dict[tuple[str, str], ParkedGauges] = {}
         self.watch_lag: dict[tuple[str, str], int] = {}
         """Of what is watched in the background, for which nobody waits."""
-        self.parked: dict[tuple[str, str], ParkedGauges] = {}
 
     def told(self) -> list[str]:
         """Return in sentences what is parked."""

@@ -16,7 +16,7 @@ from infra.log.port import CorruptFact
 from infra.log.tail import Facts
 from infra.parked import Group, hold, left_of, parked, reader_of, remove, rows_of
 from infra.parking import Write, concerns_a_fact, fault, parked_of, said
-from infra.readers import Reader
+from infra.readers import Orderly, Reader
 from infra.system import System
 
 AT_ONCE = 200
@@ -53,10 +53,11 @@ async def retry(system: System, group: Group, by: By) -> Retried:
     Those before it stay handled. Raises what is about no fact: the store is away.
     """
     reader, handled, at_once = reader_of(system, group.reader), 0, AT_ONCE
+    handle = reader.output.late if isinstance(reader.output, Orderly) else reader.output
     async with reader.turn:
         while rows := await parked(system, group, at_once):
             try:
-                write = await reader.output(await _facts(system, reader, rows))
+                write = await handle(await _facts(system, reader, rows))
                 left = await _settle(system, reader, group, rows, write, by)
             except _Changed:
                 continue

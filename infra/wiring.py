@@ -18,6 +18,7 @@ from infra.database import Database
 from infra.deadlines import Deadlines
 from infra.discovery import Features, discover, ports_of
 from infra.dispatch import ContextLog, Dispatcher
+from infra.guards import Guards, Home
 from infra.log.codec import Codec
 from infra.log.group import GroupCommit
 from infra.log.port import LogError, Store
@@ -27,17 +28,17 @@ from infra.log.tail import Tail
 from infra.migrations import migrate
 from infra.moves import Moves
 from infra.parking import KeyOf, Parking
+from infra.patience import Patience
 from infra.processes import SagaRunner
 from infra.projector import Projector
 from infra.queries import Queries
 from infra.readers import Output, Reader
 from infra.settings import Settings
-from infra.shapes import code_of, shapes_of
+from infra.shapes import shapes_of
 from infra.snapshots import Snapshots
 from infra.streams import Streams
 from infra.system import Source, System
 from infra.telemetry import Telemetry
-from infra.watch import Watch, WatchReader
 
 
 async def open_system(
@@ -70,9 +71,9 @@ async def open_system(
     except BaseException:
         await builder.close()
         raise
-    dispatcher = builder.dispatcher(given)
+    patient: dict[type, object] = {Gateway: Patience(given[Gateway])}  # type: ignore[arg-type]
+    dispatcher = builder.dispatcher({**given, **patient})
     readers = [*builder.projections(chosen), *builder.sagas(chosen, dispatcher)]
-    watches = [*builder.watches(chosen)]
     return System(
         settings=settings,
         features=features,
@@ -87,12 +88,14 @@ async def open_system(
             Deadlines(context, builder.databases[context], dispatcher, features, builder.clock)
             for context in chosen
         ],
-        queries=Queries(builder.databases, readers, settings.wait_ms / 1000),
+        queries=Queries(
+            builder.databases, readers, settings.wait_ms / 1000, builder.logs, builder.clock
+        ),
         telemetry=builder.telemetry,
         bells=builder.bells,
         tails=builder.tails,
         moves=[*builder.moves.values()],
-        watches=watches,
+        guards=builder.guards(chosen),
         sources=[adapter for adapter in given.values() if isinstance(adapter, Source)],
         pools=builder.pools,
     )
@@ -137,7 +140,7 @@ class _Builder:
         self.logs: dict[str, ContextLog] = {}
         self.bells: dict[str, Bell] = {}
         self.tails: dict[str, Tail] = {}
-        self.moves: dict[tuple[str, object], Moves] = {}
+        self.moves: dict[tuple[str, bool], Moves] = {}
 
     async def connect(self, contexts: Iterable[str]) -> None:
         """Open databases and logs of the contexts, and of those that their sagas follow."""
@@ -246,37 +249,23 @@ class _Builder:
                 )
                 name = f"{PROCESS}{running.name}@{followed}"
                 parking = self._parking(name, running.context, runner.key_of, runner.forget)
-                yield self._reader(name, followed, runner, running.context, parking)
+                reader = self._reader(name, followed, runner, running.context, parking)
+                runner.confirm = reader.confirm
+                yield reader
 
-    def watches(self, contexts: Iterable[str]) -> Iterable[WatchReader]:
-        """Yield a reader for the invariants of each context that has some."""
-        for context in contexts:
-            watch = self.features.invariants.get(context)
-            if watch is None or not self.settings.watch_facts_per_s:
-                continue
-            output = Watch(
-                context,
-                watch,
-                code_of(watch.__module__),
-                self.logs[context].store,
-                self.databases[context],
-                self.clock,
-                self.settings.watch_facts_per_s,
-                self.telemetry.findings.breach,
-            )
-            yield WatchReader(
-                output,
-                self.tails[context],
-                self._moves(context, Watch),
-                self.bells[context],
-                self.telemetry.reader,
-            )
+    def guards(self, contexts: Iterable[str]) -> Guards:
+        """Return what looks after the contexts in the background."""
+        homes = {
+            c: Home(self.databases[c], self.logs[c].store, self.tails[c], self.bells[c])
+            for c in contexts
+        }
+        return Guards(homes, self.features, self.codec, self.clock, self.settings, self.telemetry)
 
-    def _moves(self, home: str, kind: object) -> Moves:
+    def _moves(self, home: str, of_processes: bool) -> Moves:
         # Processes wait for their commands: what others are ready to write does not wait for them.
-        if (home, kind) not in self.moves:
-            self.moves[home, kind] = Moves(self.databases[home], home)
-        return self.moves[home, kind]
+        if (home, of_processes) not in self.moves:
+            self.moves[home, of_processes] = Moves(self.databases[home], home)
+        return self.moves[home, of_processes]
 
     def _parking(
         self, name: str, home: str, key_of: KeyOf, forget: Callable[[], None] = lambda: None

@@ -6,7 +6,7 @@ from typing import Any
 from infra.log.tail import Facts
 from infra.moves import Write
 from infra.parked import Group, groups
-from infra.readers import Reader
+from infra.readers import Output, Reader
 from infra.system import System
 from infra.unparking import By, Retried, drop, retry
 from tests.scenario import Scenario
@@ -25,11 +25,19 @@ class Faulty:
         reader._output = self
 
     async def __call__(self, facts: Facts) -> Write:
+        self._try(facts)
+        return await self._output(facts)
+
+    async def late(self, facts: Facts) -> Write:
+        self._try(facts)
+        handle: Output = getattr(self._output, "late", self._output)
+        return await handle(facts)
+
+    def _try(self, facts: Facts) -> None:
         for _, at in facts:
             if at.position in self.positions:
                 self.tried.append(at.position)
                 raise ZeroDivisionError("canary\nvalues of a row")
-        return await self._output(facts)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._output, name)

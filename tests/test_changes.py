@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 
-from infra.changes import Buffer, ImpossibleChange, write
+from infra.changes import Buffer, write
+from infra.rowchanges import ImpossibleChange
 from tests.probe.rows import jobs, pushes
 
 Row = dict[str, Any]

@@ -9,6 +9,7 @@ import structlog
 from commands import Caller
 from infra import parking
 from infra.audit import Entry, trail
+from infra.generations import undo
 from infra.log.port import Unavailable
 from infra.moves import Overtaken
 from infra.parking import TooMuchParked
@@ -36,7 +37,7 @@ def stepped(probe: Scenario, system: System | None = None) -> None:
 
 def equal_to_a_rebuild(probe: Scenario) -> bool:
     log, database = probe.system.logs["probe"], probe.system.databases["probe"]
-    return probe.run(rebuild(ROWS, log.store, probe.system.codec, database)).equal
+    return probe.run(rebuild(ROWS, log.store, probe.system.codec, database, swap=False)).equal
 
 
 def entries(probe: Scenario, actor: str = "olga") -> list[Entry]:
@@ -210,14 +211,31 @@ def test_too_many_facts_behind_one_stop_the_reader(probe, stuck, monkeypatch) ->
     assert equal_to_a_rebuild(probe)
 
 
-def test_accepted_rows_of_a_rebuild_have_what_was_parked(probe, stuck) -> None:
+def test_rebuilt_tables_have_what_was_parked_and_the_previous_ones_have_it_parked(
+    probe, stuck
+) -> None:
     log, database = probe.system.logs["probe"], probe.system.databases["probe"]
+    stuck.positions.clear()
     probe.run(rebuild(ROWS, log.store, probe.system.codec, database, accept=True))
     assert (parked(probe), pushes(probe, A)) == ([], [1, 2])
     probe.send(PushJob(job_id=A, note="later"))
     with pytest.raises(Overtaken):
         stepped(probe)
     stepped(probe)
+    assert equal_to_a_rebuild(probe)
+
+    async def back() -> None:
+        async with database.write() as connection:
+            await undo(connection, ROWS)
+
+    probe.run(back())
+    assert ([one.facts for one in parked(probe)], pushes(probe, A)) == ([2], [])
+    probe.send(PushJob(job_id=A, note="last"))
+    with pytest.raises(Overtaken):
+        stepped(probe)
+    stepped(probe)
+    assert [one.facts for one in parked(probe)] == [4], "what came meanwhile stands behind it"
+    retried(probe)
     assert equal_to_a_rebuild(probe)
 
 

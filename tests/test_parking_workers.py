@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from commands import Caller
+from infra.drift import Drift, Pass
 from infra.moves import Overtaken
 from infra.parked import groups
 from infra.system import System
@@ -12,7 +13,7 @@ from infra.unparking import retry
 from tests.parking import OLGA, Faulty, parked, retried
 from tests.probe.job import PushJob
 from tests.scenario import until
-from tests.test_parking import BOTH, A, B, equal_to_a_rebuild, pushes, stepped, stuck
+from tests.test_parking import BOTH, ROWS, A, B, equal_to_a_rebuild, pushes, stepped, stuck
 from tests.test_readers import reader_of
 
 PROBER = Caller(actor="prober")
@@ -79,3 +80,25 @@ def test_operators_and_workers_at_once_lose_nothing_and_double_nothing(probe, ot
     probe.run(body())
     assert equal_to_a_rebuild(probe)
     assert (pushes(probe, A), pushes(probe, B)) == ([*range(1, 11)], [*range(1, 11)])
+
+
+def test_an_audit_for_drift_leaves_rows_alone_that_lack_parked_facts(probe, stuck) -> None:
+    """It would mend them, and a retry would then do everything a second time."""
+    log, database = probe.system.logs["probe"], probe.system.databases["probe"]
+
+    async def audited() -> Drift:
+        work = Pass([ROWS], log.store, probe.system.codec, database, probe.clock)
+        await work.begin()
+        while await work.step(100):
+            pass
+        [found] = await work.end(mend=True, actor="drift:probe")
+        return found
+
+    found = probe.run(audited())
+    assert (found.total, found.mended, pushes(probe, A)) == (0, 0, [])
+    assert "2 facts of it are parked" in found.notes[0]
+    stuck.positions.clear()
+    retried(probe)
+    assert equal_to_a_rebuild(probe)
+    found = probe.run(audited())
+    assert (found.good, found.notes, found.rows > 0) == (True, [], True)

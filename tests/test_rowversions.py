@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sqlalchemy import MetaData, Table, select
 
 from domain import Event
-from infra.changes import ImpossibleChange
 from infra.moves import Overtaken
 from infra.readers import Reader
 from infra.rebuild import rebuild
+from infra.rowchanges import ImpossibleChange
 from infra.wiring import open_system
 from projections import key, text
 from projections.versions import (

@@ -64,7 +64,7 @@ BROKEN_BY: dict[str, list[tuple[UUID, Event]]] = {
 
 
 def watch_of(system: System, context: str = "banking") -> WatchReader:
-    return next(one for one in system.watches if one.context == context)
+    return next(one for one in system.guards.watches if one.context == context)
 
 
 def put(scenario: Scenario, history: list[tuple[UUID, Event]]) -> None:
@@ -229,7 +229,7 @@ def test_a_breach_is_told_once_though_the_watch_fails_in_the_middle(banking: Sce
 
 def test_a_watch_can_be_left_out(settings: Settings, banking: Scenario) -> None:
     without = banking.run(open_system(settings.model_copy(update={"watch_facts_per_s": 0})))
-    assert without.watches == []
+    assert without.guards.watches == []
     banking.run(without.close())
 
 

@@ -12,11 +12,12 @@ import uvloop
 from rich.console import Console
 
 from domain import Refused
-from infra.changes import ImpossibleChange
 from infra.collector import look_rarely
 from infra.discovery import Misbuilt
 from infra.log.port import LogError
 from infra.logging import configure
+from infra.queries import Behind
+from infra.rowchanges import ImpossibleChange
 from infra.settings import Settings, WrongConfiguration, load
 from infra.shadow import RebuiltElsewhere
 from infra.system import ReaderStopped, System
@@ -29,7 +30,7 @@ FAILED = 1
 
 MENDABLE = (
     *(LogError, Refused, LookupError, Misbuilt, StoreAway, ReaderStopped),
-    *(ImpossibleChange, RebuiltElsewhere),
+    *(Behind, ImpossibleChange, RebuiltElsewhere),
 )
 """What the user of a verb can do something about."""
 

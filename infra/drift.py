@@ -1,0 +1,228 @@
+"""Drift audit: a sample of rows, folded from the log, is compared with the live ones and mended.
+
+A pass takes rows from the live tables, where some may be wrong or should not be, and rows that
+facts at chosen places are about, where some may be missing. All are folded from the first fact up
+to where the live tables are.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from sqlalchemy import Table, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from commands import Clock
+from infra.database import Database
+from infra.discovery import Projecting
+from infra.folds import Fold, touched
+from infra.generations import held_position, kept, position_of
+from infra.log.codec import Codec
+from infra.log.port import MAX_PAGE, Store
+from infra.log.tail import Facts
+from infra.log.unbroken import read_on
+from infra.mending import differences, named, put_right, said
+from infra.parking import is_parked
+from infra.rowsets import Key
+from infra.versions import version_of
+
+SAMPLE = 200
+"""Rows of a table in one pass, unless told otherwise; as many again come from the log."""
+MAX_SAMPLE = 20_000
+RUNS = 4
+"""Places in a table, and in the log, where a sample is taken: rows side by side are cheap."""
+MAX_MENDED = 20
+"""Rows of a projection that one pass mends; when more differ, a rebuild is what is needed."""
+MAX_NAMED = 20
+"""Rows that a report names."""
+CLOSE = 1_000
+"""Facts behind the live tables that are folded in one go, to compare at their position."""
+MAX_TARGETS = 10
+"""Times a pass goes after live tables that move on, before it folds all that is left at once."""
+PARKED = "facts of it are parked; its rows are compared when those are retried or dropped"
+
+
+@dataclass
+class Drift:
+    """What a pass found in one projection."""
+
+    projection: str
+    position: int
+    rows: int = 0
+    """Compared."""
+    differences: list[str] = field(default_factory=list)
+    """The first rows that differ, by key."""
+    total: int = 0
+    mended: int = 0
+    notes: list[str] = field(default_factory=list)
+    """What was not compared or not mended, and why."""
+    failure: str | None = None
+    """Why its rows could not be folded."""
+
+    @property
+    def good(self) -> bool:
+        """Whether every compared row is right, or is so now."""
+        return self.total == self.mended and self.failure is None
+
+
+class Pass:
+    """One pass over a context's log for a sample of the rows of its projections."""
+
+    def __init__(
+        self,
+        projections: Sequence[Projecting],
+        store: Store,
+        codec: Codec,
+        database: Database,
+        clock: Clock,
+        *,
+        sample: int = SAMPLE,
+        chance: Random | None = None,
+    ) -> None:
+        self.position = 0
+        self.target = 0
+        self.folds = [Fold(projecting) for projecting in projections]
+        self._store = store
+        self._codec = codec
+        self._database = database
+        self._clock = clock
+        self._sample = sample
+        self._chance = chance or Random()  # noqa: S311 - a sample is no secret
+        self._targets = 0
+
+    async def begin(self) -> None:
+        """Choose the rows."""
+        async with self._database.read() as connection:
+            for fold in self.folds:
+                for table in fold.rows:
+                    fold.want(table, await self._some_rows(connection, table))
+        some = [facts async for facts in self._some_facts()]
+        for fold in self.folds:
+            wanted: dict[Table, dict[Key, None]] = {}
+            for facts in some:
+                for table, key in touched(fold.projecting, facts):
+                    keys = wanted.setdefault(table, {})
+                    if len(keys) < self._sample:
+                        keys[key] = None
+            for table, keys in wanted.items():
+                fold.want(table, keys)
+        await self._aim()
+
+    async def step(self, limit: int) -> int:
+        """Fold some facts; returns how many. 0: it is close enough to compare."""
+        if self.position >= self.target:
+            await self._aim()
+            if self.target - self.position <= CLOSE or self._targets > MAX_TARGETS:
+                return 0
+        facts = await self._read(self.position, limit, self.target)
+        for fold in self.folds:
+            fold.take(facts[: max(0, fold.target - facts[0][1].position + 1)])
+        self.position = facts[-1][1].position
+        return len(facts)
+
+    async def end(self, *, mend: bool, actor: str) -> list[Drift]:
+        """Compare, and mend when asked to: as `actor`, for the audit trail."""
+        return [await self._end(fold, mend, actor) for fold in self.folds]
+
+    async def _aim(self) -> None:
+        self._targets += 1
+        async with self._database.read() as connection:
+            for fold in self.folds:
+                fold.target = await position_of(connection, fold.projecting)
+        self.target = max((fold.target for fold in self.folds), default=0)
+
+    async def _read(self, after: int, limit: int, upto: int) -> Facts:
+        recorded = await read_on(self._store, after, limit, upto)
+        return [(self._codec.decode(one), one.at) for one in recorded]
+
+    async def _some_rows(self, connection: AsyncConnection, table: Table) -> list[Key]:
+        keys = list(table.primary_key.columns)
+        total = (await connection.execute(select(func.count()).select_from(table))).scalar_one()
+        run = max(1, self._sample // RUNS)
+        starts = [self._chance.randrange(max(1, total - run + 1)) for _ in range(RUNS)]
+        if total <= self._sample:
+            run, starts = self._sample, [0]
+        found: list[Key] = []
+        for start in starts:
+            query = select(*keys).order_by(*keys).offset(start).limit(run)
+            found += [tuple(row) for row in await connection.execute(query)]
+        return found
+
+    async def _some_facts(self) -> AsyncIterator[Facts]:
+        head = await self._store.head()
+        run = max(1, self._sample // RUNS)
+        starts = [self._chance.randrange(max(1, head - run + 1)) for _ in range(RUNS)]
+        if head <= min(self._sample, MAX_PAGE):
+            run, starts = min(self._sample, MAX_PAGE), [0]
+        for start in starts:
+            yield await self._read(start, run, head)
+
+    async def _end(self, fold: Fold, mend: bool, actor: str) -> Drift:
+        found = Drift(fold.projecting.name, fold.position)
+        async with self._database.read() as connection:
+            stored = await kept(connection, fold.projecting)
+            if stored and stored.live.version != version_of(fold.projecting):
+                found.notes.append("filled by another version of it; rebuild it with aorist replay")
+                return found
+            if await is_parked(connection, fold.projecting.context, fold.projecting.name):
+                found.notes.append(PARKED)
+                return found
+            differing = await self._compare(connection, fold, found)
+        if mend and 0 < found.total <= MAX_MENDED:
+            await self._mend(fold, found, differing, actor)
+        elif mend and found.total:
+            found.notes.append(
+                f"more than {MAX_MENDED} rows differ and none is mended; look for the cause, then "
+                "rebuild it with aorist replay"
+            )
+        return found
+
+    async def _compare(
+        self, connection: AsyncConnection, fold: Fold, found: Drift
+    ) -> dict[Table, list[Key]]:
+        """Bring the fold to where the live tables are, as the transaction sees them; compare."""
+        differing: dict[Table, list[Key]] = {}
+        if not await self._bring(connection, fold, found):
+            return differing
+        for table, rows in fold.rows.items():
+            if table in fold.unclear:
+                found.notes.append(
+                    f"{table.schema}.{table.name} is changed by statements over many rows; only "
+                    "aorist replay compares it"
+                )
+                continue
+            found.rows += len(rows)
+            for key, live, right in await differences(connection, table, rows, list(rows)):
+                found.total += 1
+                differing.setdefault(table, []).append(key)
+                if len(found.differences) < MAX_NAMED:
+                    found.differences.append(f"{named(table, key)}: {said(live, right)}")
+        return differing
+
+    async def _bring(self, connection: AsyncConnection, fold: Fold, found: Drift) -> bool:
+        found.position = position = await position_of(connection, fold.projecting)
+        if position < fold.position:
+            found.notes.append("its tables were put back to an earlier position meanwhile")
+            return False
+        while fold.position < position and fold.failure is None:
+            fold.take(await self._read(fold.position, MAX_PAGE, position))
+        found.failure = fold.failure
+        return fold.failure is None
+
+    async def _mend(
+        self, fold: Fold, found: Drift, differing: dict[Table, list[Key]], actor: str
+    ) -> None:
+        """Put right rows in the place of wrong ones, where the held reader stands."""
+        again = Fold(fold.projecting, past=True)
+        for table, keys in differing.items():
+            again.want(table, keys)
+        while again.position < fold.position:
+            again.take(await self._read(again.position, MAX_PAGE, fold.position))
+        async with self._database.write() as connection:
+            await held_position(connection, fold.projecting)
+            if not await self._bring(connection, again, found):
+                return
+            if await is_parked(connection, fold.projecting.context, fold.projecting.name):
+                found.notes.append(PARKED)
+                return
+            found.mended = await put_right(connection, again, self._clock.now(), actor)

@@ -1,0 +1,291 @@
+"""The drift audit: sampled rows equal what their facts fold to, or are named and mended."""
+
+from dataclasses import replace
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import delete, select, update
+
+from domain import Envelope, Event
+from domain.social.profile import ProfileCreated
+from infra.audit import Entry, trail
+from infra.discovery import Projecting
+from infra.drift import Drift, Pass
+from infra.generations import Generation, Kept, generation_of, store
+from infra.mending import MENDED
+from infra.rebuild import rebuild
+from infra.rowchanges import ImpossibleChange
+from infra.settings import Settings
+from projections import Changes
+from tests.parking import Faulty, parked, retried
+from tests.probe.features import FEATURES
+from tests.probe.job import EndJob, JobEnded, JobStarted, PushJob, StartJob
+from tests.probe.past import PAST
+from tests.probe.rows import job, jobs, pushes
+from tests.scenario import Scenario
+from tests.social.members import ALICE, BOB, POST, deleted, drafted, edited, hidden, published
+from tests.test_readers import reader_of, spoil
+
+A, B = UUID(int=0xA), UUID(int=0xB)
+(PROJECTING,) = FEATURES.projections
+
+
+def name_of(scenario: Scenario, name: str, context: str = "probe") -> str:
+    return f"{context}{'_' if scenario.system.databases[context].is_sqlite else '.'}{name}"
+
+
+def pass_over(
+    scenario: Scenario, projecting: Projecting = PROJECTING, sample: int = 200, seed: int = 1
+) -> Pass:
+    system = scenario.system
+    return Pass(
+        [projecting],
+        system.logs[projecting.context].store,
+        system.codec,
+        system.databases[projecting.context],
+        system.clock,
+        sample=sample,
+        chance=Random(seed),
+    )
+
+
+def audited(scenario: Scenario, *, mend: bool = False, **options: Any) -> Drift:
+    work = pass_over(scenario, **options)
+
+    async def body() -> list[Drift]:
+        await work.begin()
+        while await work.step(2):
+            pass
+        return await work.end(mend=mend, actor="olga")
+
+    (found,) = scenario.run(body())
+    return found
+
+
+def mended(scenario: Scenario) -> list[Entry]:
+    async def body() -> list[Entry]:
+        entries = [entry async for entry in trail(scenario.system)]
+        return [entry for entry in entries if entry.command.endswith(f".{MENDED}")]
+
+    return scenario.run(body())
+
+
+@pytest.fixture
+def lived(probe: Scenario) -> Scenario:
+    for id in (A, B):
+        probe.when(StartJob(job_id=id, name="dig"), *[PushJob(job_id=id, note="n")] * 3)
+    return probe.when(EndJob(job_id=B, reason="x"))
+
+
+def test_rows_that_are_right_are_counted(lived: Scenario) -> None:
+    found = audited(lived)
+    assert (found.good, found.rows, found.position) == (True, 2 + 6, lived.head())
+    assert (found.notes, found.differences) == ([], [])
+
+
+def test_an_empty_log_has_nothing_to_compare(probe: Scenario) -> None:
+    found = audited(probe)
+    assert (found.good, found.rows, found.position) == (True, 0, 0)
+
+
+def test_it_compares_where_the_live_rows_are(lived: Scenario) -> None:
+    at = reader_of(lived.system).position
+    lived.send(PushJob(job_id=A))
+    found = audited(lived)
+    assert (found.good, found.position) == (True, at)
+
+
+def test_live_rows_that_move_on_during_a_pass_are_compared_where_they_are_then(
+    lived: Scenario,
+) -> None:
+    work = pass_over(lived)
+    lived.run(work.begin())
+    lived.run(work.step(3))
+    lived.when(PushJob(job_id=A, note="later"), EndJob(job_id=A, reason="y"))
+    (found,) = lived.run(work.end(mend=True, actor="olga"))
+    assert (found.good, found.total, found.position) == (True, 0, reader_of(lived.system).position)
+
+
+def test_what_drifted_is_mended_one_row_at_a_time_and_told(lived: Scenario) -> None:
+    table = name_of(lived, "jobs")
+    lived.sql(f"UPDATE {table} SET pushes = 7, status = 'odd' WHERE status = 'over'")
+    lived.sql(f"DELETE FROM {name_of(lived, 'pushes')} WHERE number = 2")
+    found = audited(lived, mend=True)
+    assert (found.total, found.mended, found.good) == (3, 3, True)
+    assert f"probe.jobs {B}: status: 'odd' should be 'over'; pushes: 7 should be 3" in (
+        found.differences
+    )
+    assert lived.rows(job(B))["pushes"] == 3
+    assert [entry.resource for entry in mended(lived)] == [B, A, B]
+    assert {(entry.actor, entry.position) for entry in mended(lived)} == {("olga", found.position)}
+    assert audited(lived).total == 0
+
+
+def test_a_live_reader_goes_on_from_a_mended_row(lived: Scenario) -> None:
+    lived.sql(f"UPDATE {name_of(lived, 'jobs')} SET pushes = 70 WHERE status = 'running'")
+    assert audited(lived, mend=True).mended == 1
+    lived.when(PushJob(job_id=A))
+    assert lived.rows(job(A))["pushes"] == 4
+
+
+def test_a_row_that_became_right_meanwhile_is_left_alone(lived: Scenario) -> None:
+    table = name_of(lived, "jobs")
+    lived.sql(f"UPDATE {table} SET pushes = 7 WHERE status = 'over'")
+    work = pass_over(lived)
+    lived.run(work.begin())
+    while lived.run(work.step(100)):
+        pass
+
+    async def body() -> list[Drift]:
+        async with lived.system.databases["probe"].read() as connection:
+            found = Drift("probe.rows", 0)
+            differing = await work._compare(connection, work.folds[0], found)
+        assert found.total == 1
+        async with lived.system.databases["probe"].write() as connection:
+            await connection.execute(update(jobs).where(jobs.c.id == B).values(pushes=3))
+        await work._mend(work.folds[0], found, differing, "olga")
+        return [found]
+
+    (found,) = lived.run(body())
+    assert (found.total, found.mended) == (1, 0)
+    assert mended(lived) == []
+
+
+def test_every_row_is_in_a_sample_sooner_or_later(lived: Scenario) -> None:
+    for number in range(40):
+        lived.send(StartJob(name=str(number)))
+    lived.settle()
+    lived.sql(f"DELETE FROM {name_of(lived, 'jobs')} WHERE name = '17'")
+    lived.sql(f"UPDATE {name_of(lived, 'jobs')} SET name = 'odd' WHERE name = '31'")
+    found = [audited(lived, sample=8, seed=seed) for seed in range(60)]
+    named = {said.partition(": ")[2] for one in found for said in one.differences}
+    assert named == {"missing", "name: 'odd' should be '31'"}
+    assert max(one.rows for one in found) < 8 * 4 + 8
+
+
+def changed(project: Any) -> Projecting:
+    def both(fact: Event, at: Envelope, rows: Changes) -> None:
+        PROJECTING.project(fact, at, rows)
+        project(fact, at, rows)
+
+    return replace(PROJECTING, project=both)
+
+
+def test_rows_that_a_statement_deletes_by_their_own_columns_are_followed(lived: Scenario) -> None:
+    def project(fact: Event, at: Envelope, rows: Changes) -> None:
+        if isinstance(fact, JobEnded):
+            rows.run(delete(pushes).where(pushes.c.job_id == at.stream, pushes.c.number == 2))
+
+    found = audited(lived, projecting=changed(project))
+    assert found.notes == []
+    assert found.differences == [f"probe.pushes {B}, 2: should not be there"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        update(pushes).values(note="x"),
+        delete(pushes).where(pushes.c.number > 1),
+        delete(pushes).where(pushes.c.job_id.in_(select(jobs.c.id))),
+    ],
+)
+def test_a_table_that_other_statements_change_is_said_not_to_be_compared(
+    lived: Scenario, statement: Any
+) -> None:
+    def project(fact: Event, at: Envelope, rows: Changes) -> None:
+        if isinstance(fact, JobEnded):
+            rows.run(statement)
+
+    found = audited(lived, projecting=changed(project))
+    assert found.notes == [
+        "probe.pushes is changed by statements over many rows; only aorist replay compares it"
+    ]
+    assert (found.good, found.rows) == (True, 2)
+
+
+def test_posts_whose_revisions_are_deleted_in_one_statement_are_compared(social: Scenario) -> None:
+    joined = {ALICE: [ProfileCreated(name="Alice")], BOB: [ProfileCreated(name="Bob")]}
+    other = UUID(int=POST.int + 1)
+    history = [drafted(), edited(2, hidden, live=False), published(2)]
+    social.given({**joined, POST: [*history, deleted(live=True)], other: history})
+    projecting = next(p for p in social.system.features.projections if p.name == "social.post")
+    found = audited(social, projecting=projecting)
+    assert (found.good, found.notes, found.differences) == (True, [], [])
+    assert found.rows >= 2 + 4
+    social.sql(f"DELETE FROM {name_of(social, 'revisions', 'social')} WHERE revision = 2")
+    assert audited(social, projecting=projecting, mend=True).mended == 1
+    assert audited(social, projecting=projecting).total == 0
+
+
+def test_a_fault_of_the_projection_is_said(lived: Scenario) -> None:
+    def project(fact: Event, at: Envelope, rows: Changes) -> None:
+        if isinstance(fact, JobStarted):
+            raise ImpossibleChange("no")
+
+    found = audited(lived, projecting=changed(project), mend=True)
+    assert (found.good, found.failure, found.rows) == (False, "position 1: no", 0)
+
+
+def test_rows_of_another_version_of_the_projection_are_left_to_a_rebuild(lived: Scenario) -> None:
+    async def body() -> None:
+        own = generation_of(PROJECTING)
+        other = Generation("another", own.layout, own.tables)
+        async with lived.system.databases["probe"].write() as connection:
+            await store(connection, PROJECTING, Kept(other, None, 0))
+
+    lived.run(body())
+    lived.sql(f"UPDATE {name_of(lived, 'jobs')} SET pushes = 7")
+    found = audited(lived, mend=True)
+    assert (found.rows, found.mended) == (0, 0)
+    assert found.notes == ["filled by another version of it; rebuild it with aorist replay"]
+
+
+def test_a_fact_that_cannot_be_read_stops_a_pass_with_its_place(lived: Scenario) -> None:
+    spoil(lived, 3, '{"number": "x"}')
+    with pytest.raises(Exception, match="position 3 "):
+        audited(lived)
+
+
+def test_the_background_audit_mends_and_counts(lived: Scenario) -> None:
+    lived.sql(f"UPDATE {name_of(lived, 'jobs')} SET pushes = 7 WHERE status = 'over'")
+    [audit] = lived.system.guards.audits
+    lived.run(audit.once())
+    assert lived.rows(job(B))["pushes"] == 3
+    assert [entry.actor for entry in mended(lived)] == ["drift:probe"]
+    value = lived.system.telemetry.registry.get_sample_value
+    counts = {
+        result: value("drift_rows_total", {"projection": "probe.rows", "result": result})
+        for result in ("compared", "differing", "mended")
+    }
+    assert counts == {"compared": 8, "differing": 1, "mended": 1}
+
+
+def test_rows_that_lack_parked_facts_are_left_until_those_are_retried(lived: Scenario) -> None:
+    lived.send(PushJob(job_id=A, note="n"))
+    faulty = Faulty(reader_of(lived.system), {lived.head()})
+    lived.run(reader_of(lived.system).step())
+    assert parked(lived)
+    found = audited(lived, mend=True)
+    assert (found.total, found.rows) == (0, 0)
+    assert "facts of it are parked" in found.notes[0]
+    faulty.positions.clear()
+    retried(lived)
+    assert audited(lived, mend=True).total == 0
+
+
+def test_a_mended_row_has_the_past_that_its_facts_gave_it(settings: Settings) -> None:
+    kept = Scenario(settings, "probe", features=PAST)
+    try:
+        for command in (StartJob(job_id=A, name="dig"), *[PushJob(job_id=A, note="n")] * 3):
+            kept.when(command)
+        (projecting,) = [one for one in PAST.projections if one.name == "probe.past"]
+        kept.sql(f"UPDATE {name_of(kept, 'tracks')} SET pushes = 7")
+        kept.sql(f"UPDATE {name_of(kept, 'tracks_history')} SET pushes = 7 WHERE pushes > 1")
+        assert audited(kept, mend=True, projecting=projecting).mended == 1
+        system = kept.system
+        log, database = system.logs["probe"], system.databases["probe"]
+        assert kept.run(rebuild(projecting, log.store, system.codec, database)).differences == []
+    finally:
+        kept.close()
