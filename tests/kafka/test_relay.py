@@ -72,6 +72,7 @@ def test_every_fact_is_there_once_in_order(
     assert faults(mirrored(bootstrap(), topic), facts) == []
 
 
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)  # it begins many processes
 def test_a_relay_that_is_killed_anywhere_leaves_nothing_out_and_nothing_twice(
     banking: Scenario, settings: Settings, prefix: str
 ) -> None:
