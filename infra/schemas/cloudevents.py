@@ -76,7 +76,9 @@ def header_of(attribute: Attribute) -> str:
     return PREFIX + attribute.name
 
 
+HEADERS = tuple((header_of(one), one.value) for one in ATTRIBUTES)
+
+
 def headers_of(at: Envelope) -> list[tuple[str, bytes]]:
     """Return an envelope as the headers of a message."""
-    values = ((header_of(one), one.value(at)) for one in ATTRIBUTES)
-    return [(name, str(value).encode()) for name, value in values if value is not None]
+    return [(name, str(value).encode()) for name, get in HEADERS if (value := get(at)) is not None]
