@@ -13,7 +13,7 @@ class Ready(BaseModel):
     ready: bool
     problems: list[str] = Field(examples=[[]])
     degraded: list[str] = Field(
-        examples=[[]], description="what works in part only: facts that are parked"
+        examples=[[]], description="what works in part only: parked facts, rebuilds"
     )
 
 

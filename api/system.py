@@ -27,6 +27,7 @@ from infra.log.port import CorruptFact, LogError, Recorded, Unavailable
 from infra.log.unbroken import read_on
 from infra.migrations import latest, revision
 from infra.readers import Reader
+from infra.renewal import all_told
 from infra.system import System
 
 HEARTBEAT_S = 15.0
@@ -80,7 +81,10 @@ async def readyz(request: Request) -> JSONResponse:
     found = {
         "ready": not problems,
         "problems": problems,
-        "degraded": system.telemetry.gauges.told(),
+        "degraded": [
+            *system.telemetry.gauges.told(),
+            *await all_told(system.outdated, system.databases),
+        ],
     }
     return JSONResponse(found, 503 if problems else 200)
 

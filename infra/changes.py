@@ -1,18 +1,21 @@
 """Row changes of a projection: merged in memory, written with few statements."""
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import Executable, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from infra.rowchanges import ImpossibleChange, applied
+from infra.copying import LEAST
+from infra.known import Known
+from infra.rowchanges import ImpossibleChange, altered
 from infra.rowsets import Answer, Clash, Key, Row, add, change, find, key_names, names, remove
 from infra.rowversions import versions_kept
 
 Asked = tuple[str, Any, Key, Row, int]
 """Verb, table (or the statement to run), key, values, and the position of the fact."""
+Ask = tuple[str, Row, int]
+"""The same for one row of one table: verb, values, position."""
 
 
 class Buffer:
@@ -29,22 +32,26 @@ class Buffer:
 
     def insert(self, table: Table, **values: object) -> None:
         """Add a row."""
-        missing = [name for name in key_names(table) if values.get(name) is None]
-        if missing:
+        keys = key_names(table)
+        key = tuple([values.get(name) for name in keys])
+        if None in key:
+            missing = [name for name in keys if values.get(name) is None]
             raise ImpossibleChange(f"insert into {table.name} lacks the key {', '.join(missing)}")
-        self._ask("insert", table, tuple(values[name] for name in key_names(table)), values)
+        if not values.keys() <= names(table):
+            raise _unknown("insert", table, values)
+        self.asked.append(("insert", table, key, values, self.position))
 
     def update(self, table: Table, key: Any, **values: object) -> None:
         """Set columns of a row."""
-        self._ask("update", table, _as_key(key), values)
+        self._ask("update", table, key, values)
 
     def add(self, table: Table, key: Any, **amounts: int) -> None:
         """Add to number columns of a row."""
-        self._ask("add", table, _as_key(key), amounts)
+        self._ask("add", table, key, amounts)
 
     def delete(self, table: Table, key: Any) -> None:
         """Remove a row."""
-        self._ask("delete", table, _as_key(key), {})
+        self._ask("delete", table, key, {})
 
     def run(self, statement: Executable) -> None:
         """Run a set-based statement, after the changes so far."""
@@ -55,69 +62,53 @@ class Buffer:
             )
         self.asked.append(("run", statement, (), {}, self.position))
 
-    def _ask(self, verb: str, table: Table, key: Key, values: Any) -> None:
+    def _ask(self, verb: str, table: Table, key: Any, values: Any) -> None:
+        if not isinstance(key, tuple):
+            key = (key,)
         if not values.keys() <= names(table):
-            unknown = ", ".join(name for name in values if name not in names(table))
-            raise ImpossibleChange(f"{verb} of {table.name}: no column {unknown}")
-        if verb != "insert" and not values.keys().isdisjoint(key_names(table)):
-            named = [name for name in values if name in key_names(table)]
+            raise _unknown(verb, table, values)
+        keys = key_names(table)
+        if any(name in values for name in keys):
+            named = [name for name in values if name in keys]
             raise ImpossibleChange(f"{verb} of {table.name}: {', '.join(named)} is the key")
-        if len(key) != len(key_names(table)):
-            raise ImpossibleChange(
-                f"{verb} of {table.name}: the key is {[*key_names(table)]}, not {key!r}"
-            )
+        if len(key) != len(keys):
+            raise ImpossibleChange(f"{verb} of {table.name}: the key is {[*keys]}, not {key!r}")
         self.asked.append((verb, table, key, values, self.position))
 
 
-class Known:
-    """Rows that were written and that nobody else changes, so that they need no looking up.
-
-    For the one writer of a shadow; `forget` them whenever their transaction is not committed.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        """Rows kept for each table; those touched last."""
-        self._rows: dict[Table, dict[Key, Row]] = {}
-
-    def of(self, table: Table) -> dict[Key, Row]:
-        """Return the rows of a table; from now on they are kept."""
-        return self._rows.setdefault(table, {})
-
-    def keep(self, table: Table, now: dict[Key, Row | None]) -> None:
-        """Take in rows as they are now. Those that are only ever inserted are of no use."""
-        rows = self._rows.get(table)
-        if rows is None:
-            return
-        for key, row in now.items():
-            rows.pop(key, None)
-            if row is not None:
-                rows[key] = row
-        for key in list(islice(rows, max(0, len(rows) - self._limit))):
-            del rows[key]
-
-    def forget(self) -> None:
-        """Know nothing any more."""
-        for rows in self._rows.values():
-            rows.clear()
+def _unknown(verb: str, table: Table, values: Row) -> ImpossibleChange:
+    unknown = ", ".join(name for name in values if name not in names(table))
+    return ImpossibleChange(f"{verb} of {table.name}: no column {unknown}")
 
 
 class _Rows:
     """The touched rows of one table: as they were, and as they become."""
 
-    def __init__(self, table: Table, *, late: bool) -> None:
+    def __init__(self, table: Table, asked: dict[Key, list[Ask]], *, late: bool) -> None:
         self.table = table
         self.now: dict[Key, Row | None] = {}
-        self.to_find: dict[Key, None] = {}
+        self.to_find: list[Key] = []
         self.answer: Answer | None = None
+        self._asked = asked
         self._found: set[Key] = set()
         self._versions = versions_kept(table, late=late)
 
-    def apply(self, verb: str, key: Key, values: Row, position: int) -> None:
-        """Apply one change in memory."""
-        row = self.now[key] = applied(self.table, verb, key, self.now.get(key), values)
-        if self._versions is not None:
-            self._versions.note(verb, key, values, row, position)
+    def apply(self) -> None:
+        """Apply the changes in memory, row by row."""
+        for key, asked in self._asked.items():
+            self.now[key] = self._applied(key, self.now.get(key), asked)
+
+    def _applied(self, key: Key, row: Row | None, asked: list[Ask]) -> Row | None:
+        made_at: int | None = None
+        """Position of the fact that made the row at hand: until the next it may be altered."""
+        for verb, values, position in asked:
+            if row is not None and (made_at is None or (self._versions and made_at != position)):
+                row = row.copy()
+            row = altered(self.table, verb, key, row, values)
+            made_at = position
+            if self._versions is not None:
+                self._versions.note(verb, key, values, row, position)
+        return row
 
     async def take(self) -> None:
         """Take in the rows that were found."""
@@ -134,13 +125,16 @@ class _Rows:
         self.now[key] = row
         self._found.add(key)
 
-    async def store(self, connection: AsyncConnection) -> None:
-        """Write the rows as they are now."""
+    async def store(self, connection: AsyncConnection, *, alone: bool) -> None:
+        """Write the rows as they are now; nobody else writes the table if we are `alone`."""
         now, found = self.now, self._found
         added = [row for key, row in now.items() if row is not None and key not in found]
         changed = [row for key, row in now.items() if row is not None and key in found]
         removed = [key for key, row in now.items() if row is None and key in found]
         try:
+            if alone and len(changed) >= LEAST:
+                removed += [key for key, row in now.items() if row is not None and key in found]
+                changed, added = [], changed + added
             if removed:
                 await remove(connection, self.table, removed)
             if changed:
@@ -191,44 +185,45 @@ class _Part:
 
     def __init__(
         self,
-        asked: Sequence[Asked],
+        asked: Iterable[Asked],
         known: Known | None,
         late: bool,
         then: Executable | None = None,
     ) -> None:
-        self._asked = asked
         self._late = late
+        self._asked: dict[Table, dict[Key, list[Ask]]] = {}
+        for verb, table, key, values, position in asked:
+            rows = self._asked.get(table)
+            if rows is None:
+                rows = self._asked[table] = {}
+            rows.setdefault(key, []).append((verb, values, position))
         self._known = known
         self._then = then
 
     async def ask(self, connection: AsyncConnection) -> list[_Rows]:
         """Look up the rows that are needed."""
-        tables: dict[Table, _Rows] = {}
-        seen: set[tuple[Table, Key]] = set()
-        for verb, table, key, _, _ in self._asked:
-            rows = tables.setdefault(table, _Rows(table, late=self._late))
-            # A row that is first inserted need not be looked up: if it is there, the insert says
-            # so, unless the row is deleted again and nothing is inserted.
-            if verb == "delete" or (verb != "insert" and (table, key) not in seen):
-                if self._known and (row := self._known.of(table).get(key)):
-                    rows.known(key, row)
-                else:
-                    rows.to_find[key] = None
-            seen.add((table, key))
-        for rows in tables.values():
+        tables = [_Rows(table, asked, late=self._late) for table, asked in self._asked.items()]
+        for rows in tables:
+            for key, asked in self._asked[rows.table].items():
+                # A row that is first inserted need not be looked up: if it is there, the insert
+                # says so, unless the row is deleted again and nothing is inserted.
+                if asked[0][0] != "insert" or any(verb == "delete" for verb, *_ in asked):
+                    if self._known and (row := self._known.of(rows.table).get(key)):
+                        rows.known(key, row)
+                    else:
+                        rows.to_find.append(key)
             if rows.to_find:
-                rows.answer = await find(connection, rows.table, list(rows.to_find))
-        return list(tables.values())
+                rows.answer = await find(connection, rows.table, rows.to_find)
+        return tables
 
     async def write(self, connection: AsyncConnection, tables: Sequence[_Rows]) -> int:
         """Apply the changes to the rows that were found, write those, run the statement."""
         for rows in tables:
             await rows.take()
-        by_table = {rows.table: rows for rows in tables}
-        for verb, table, key, values, position in self._asked:
-            by_table[table].apply(verb, key, values, position)
         for rows in tables:
-            await rows.store(connection)
+            rows.apply()
+        for rows in tables:
+            await rows.store(connection, alone=self._known is not None)
             if self._known:
                 self._known.keep(rows.table, rows.now)
         if self._then is not None:
@@ -247,7 +242,3 @@ def _parts(buffer: Buffer, known: Known | None) -> Iterable[_Part]:
         else:
             asked.append(one)
     yield _Part(asked, known, buffer.late)
-
-
-def _as_key(key: Any) -> Key:
-    return key if isinstance(key, tuple) else (key,)

@@ -41,6 +41,7 @@ SQLITE_PRAGMAS = (
 )
 DIGEST = "aorist_digest"
 """The SQL function that SQLite lacks: the digest of any number of values."""
+READ_ONLY = "-c default_transaction_read_only=on"
 SCHEMA_MARK = "\N{CURRENCY SIGN}"
 
 
@@ -63,15 +64,19 @@ class PrefixedNames(SQLiteIdentifierPreparer):
 class Database:
     """A PostgreSQL database or a SQLite file; several contexts may share one."""
 
-    def __init__(self, url: str, connections: int) -> None:
+    def __init__(self, url: str, connections: int, *, read_only: bool = False) -> None:
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.url = parsed
+        self.read_only = read_only
+        """Whether the database itself refuses to change anything for these connections."""
         self.turn = asyncio.Lock()
         """SQLite has one writer at a time; within this process they queue here, in order."""
         if self.is_sqlite:
             self.path = Path(parsed.database or "")
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if read_only:
+                parsed = parsed.set(database=self._named, query={"mode": "ro", "uri": "true"})
             self.writer = _sqlite(parsed, "BEGIN IMMEDIATE", 1)
             self.reader = _sqlite(parsed, "BEGIN", connections)
         else:
@@ -87,11 +92,20 @@ class Database:
     def connect(self) -> sqlite3.Connection:
         """Open a connection to the SQLite file without SQLAlchemy: for the log, any thread's."""
         connection = sqlite3.connect(
-            self.path, timeout=SQLITE_BUSY_S, isolation_level=None, check_same_thread=False
+            f"{self._named}?mode=ro" if self.read_only else self.path,
+            uri=self.read_only,
+            timeout=SQLITE_BUSY_S,
+            isolation_level=None,
+            check_same_thread=False,
         )
         for pragma in SQLITE_PRAGMAS:
             connection.execute(pragma)
         return connection
+
+    @property
+    def _named(self) -> str:
+        """The SQLite file as a URI."""
+        return f"file:{quote(str(self.path.absolute()))}"
 
     @property
     def conninfo(self) -> str:
@@ -104,8 +118,11 @@ class Database:
     @property
     def _server(self) -> URL:
         """The URL with what holds for every connection, unless it says otherwise itself."""
-        given = {name: str(value) for name, value in SILENCE.items()}
-        return self.url.set(query={**given, "options": PAUSED, **self.url.query})
+        given: dict[str, Any] = {name: str(value) for name, value in SILENCE.items()}
+        given.update({"options": PAUSED, **self.url.query})
+        if self.read_only:
+            given["options"] = f"{given['options']} {READ_ONLY}"
+        return self.url.set(query=given)
 
     def __str__(self) -> str:
         """Return the URL without its password."""

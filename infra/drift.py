@@ -8,6 +8,7 @@ to where the live tables are.
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from uuid import UUID
 
 from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,15 +17,16 @@ from commands import Clock
 from infra.database import Database
 from infra.discovery import Projecting
 from infra.folds import Fold, touched
-from infra.generations import held_position, kept, position_of
+from infra.generations import held_position, kept
+from infra.interventions import Intervention, record
 from infra.log.codec import Codec
-from infra.log.port import MAX_PAGE, Store
+from infra.log.port import MAX_PAGE, CorruptFact, Store
 from infra.log.tail import Facts
 from infra.log.unbroken import read_on
-from infra.mending import differences, named, put_right, said
-from infra.parking import is_parked
+from infra.mending import differences, named_row, put, put_past, said
 from infra.rowsets import Key
 from infra.versions import version_of
+from infra.whereabouts import whereabouts
 
 SAMPLE = 200
 """Rows of a table in one pass, unless told otherwise; as many again come from the log."""
@@ -39,7 +41,8 @@ CLOSE = 1_000
 """Facts behind the live tables that are folded in one go, to compare at their position."""
 MAX_TARGETS = 10
 """Times a pass goes after live tables that move on, before it folds all that is left at once."""
-PARKED = "facts of it are parked; its rows are compared when those are retried or dropped"
+MENDED = "MendRow"
+"""The action under which a mended row is in the audit trail."""
 
 
 @dataclass
@@ -63,6 +66,11 @@ class Drift:
     def good(self) -> bool:
         """Whether every compared row is right, or is so now."""
         return self.total == self.mended and self.failure is None
+
+    def note(self, sentence: str) -> None:
+        """Say once what was not compared or not mended."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
 
 
 class Pass:
@@ -96,6 +104,7 @@ class Pass:
             for fold in self.folds:
                 for table in fold.rows:
                     fold.want(table, await self._some_rows(connection, table))
+        await self._aim()
         some = [facts async for facts in self._some_facts()]
         for fold in self.folds:
             wanted: dict[Table, dict[Key, None]] = {}
@@ -106,7 +115,6 @@ class Pass:
                         keys[key] = None
             for table, keys in wanted.items():
                 fold.want(table, keys)
-        await self._aim()
 
     async def step(self, limit: int) -> int:
         """Fold some facts; returns how many. 0: it is close enough to compare."""
@@ -114,11 +122,11 @@ class Pass:
             await self._aim()
             if self.target - self.position <= CLOSE or self._targets > MAX_TARGETS:
                 return 0
-        facts = await self._read(self.position, limit, self.target)
+        before = self.position
+        facts, self.position = await self._read(before, limit, self.target)
         for fold in self.folds:
-            fold.take(facts[: max(0, fold.target - facts[0][1].position + 1)])
-        self.position = facts[-1][1].position
-        return len(facts)
+            fold.take(facts, self.position)
+        return self.position - before
 
     async def end(self, *, mend: bool, actor: str) -> list[Drift]:
         """Compare, and mend when asked to: as `actor`, for the audit trail."""
@@ -128,12 +136,20 @@ class Pass:
         self._targets += 1
         async with self._database.read() as connection:
             for fold in self.folds:
-                fold.target = await position_of(connection, fold.projecting)
+                fold.know(await whereabouts(connection, fold.projecting))
         self.target = max((fold.target for fold in self.folds), default=0)
 
-    async def _read(self, after: int, limit: int, upto: int) -> Facts:
+    async def _read(self, after: int, limit: int, upto: int) -> tuple[Facts, int]:
+        """Return the next facts, and how far they go; one that all have parked may be missing."""
         recorded = await read_on(self._store, after, limit, upto)
-        return [(self._codec.decode(one), one.at) for one in recorded]
+        facts = []
+        for one in recorded:
+            try:
+                facts.append((self._codec.decode(one), one.at))
+            except CorruptFact:
+                if not all(fold.lacks(one.at.position) for fold in self.folds):
+                    raise
+        return facts, recorded[-1].at.position
 
     async def _some_rows(self, connection: AsyncConnection, table: Table) -> list[Key]:
         keys = list(table.primary_key.columns)
@@ -155,23 +171,21 @@ class Pass:
         if head <= min(self._sample, MAX_PAGE):
             run, starts = min(self._sample, MAX_PAGE), [0]
         for start in starts:
-            yield await self._read(start, run, head)
+            if head:
+                yield (await self._read(start, run, head))[0]
 
     async def _end(self, fold: Fold, mend: bool, actor: str) -> Drift:
         found = Drift(fold.projecting.name, fold.position)
         async with self._database.read() as connection:
             stored = await kept(connection, fold.projecting)
             if stored and stored.live.version != version_of(fold.projecting):
-                found.notes.append("filled by another version of it; rebuild it with aorist replay")
-                return found
-            if await is_parked(connection, fold.projecting.context, fold.projecting.name):
-                found.notes.append(PARKED)
+                found.note("filled by another version of it; rebuild it with aorist replay")
                 return found
             differing = await self._compare(connection, fold, found)
         if mend and 0 < found.total <= MAX_MENDED:
             await self._mend(fold, found, differing, actor)
         elif mend and found.total:
-            found.notes.append(
+            found.note(
                 f"more than {MAX_MENDED} rows differ and none is mended; look for the cause, then "
                 "rebuild it with aorist replay"
             )
@@ -186,7 +200,7 @@ class Pass:
             return differing
         for table, rows in fold.rows.items():
             if table in fold.unclear:
-                found.notes.append(
+                found.note(
                     f"{table.schema}.{table.name} is changed by statements over many rows; only "
                     "aorist replay compares it"
                 )
@@ -196,33 +210,62 @@ class Pass:
                 found.total += 1
                 differing.setdefault(table, []).append(key)
                 if len(found.differences) < MAX_NAMED:
-                    found.differences.append(f"{named(table, key)}: {said(live, right)}")
+                    found.differences.append(f"{named_row(table, key)}: {said(live, right)}")
         return differing
 
     async def _bring(self, connection: AsyncConnection, fold: Fold, found: Drift) -> bool:
-        found.position = position = await position_of(connection, fold.projecting)
-        if position < fold.position:
-            found.notes.append("its tables were put back to an earlier position meanwhile")
+        place = await whereabouts(connection, fold.projecting)
+        fold.know(place)
+        found.position = place.position
+        if fold.changed or place.position < fold.position:
+            found.note("parked facts were let go, or its tables swapped, meanwhile")
             return False
-        while fold.position < position and fold.failure is None:
-            fold.take(await self._read(fold.position, MAX_PAGE, position))
+        if place.parked:
+            found.note(f"{len(place.parked):,} parked facts are left out")
+        while fold.position < place.position and fold.failure is None:
+            fold.take(*await self._read(fold.position, MAX_PAGE, place.position))
         found.failure = fold.failure
         return fold.failure is None
 
     async def _mend(
         self, fold: Fold, found: Drift, differing: dict[Table, list[Key]], actor: str
     ) -> None:
-        """Put right rows in the place of wrong ones, where the held reader stands."""
-        again = Fold(fold.projecting, past=True)
-        for table, keys in differing.items():
-            again.want(table, keys)
-        while again.position < fold.position:
-            again.take(await self._read(again.position, MAX_PAGE, fold.position))
+        """Put right rows in the place of wrong ones, and their past, where the reader stands."""
+        again = await self._again(fold, differing)
         async with self._database.write() as connection:
             await held_position(connection, fold.projecting)
             if not await self._bring(connection, again, found):
                 return
-            if await is_parked(connection, fold.projecting.context, fold.projecting.name):
-                found.notes.append(PARKED)
-                return
-            found.mended = await put_right(connection, again, self._clock.now(), actor)
+            made = []
+            for table, rows in again.rows.items():
+                for key, live, right in await differences(connection, table, rows, list(rows)):
+                    await put(connection, table, key, right)
+                    made.append(self._made(again, table, key, said(live, right), actor))
+                if past := again.past.get(table):
+                    await put_past(connection, table, rows, past)
+            for one in made:
+                await record(connection, fold.projecting.context, one)
+        found.mended = len(made)
+
+    async def _again(self, fold: Fold, differing: dict[Table, list[Key]]) -> Fold:
+        """Fold the rows that differ a second time, with all their versions."""
+        again = Fold(fold.projecting, past=True)
+        for table, keys in differing.items():
+            again.want(table, keys)
+        async with self._database.read() as connection:
+            again.know(await whereabouts(connection, fold.projecting))
+        while again.position < again.target and again.failure is None:
+            again.take(*await self._read(again.position, MAX_PAGE, again.target))
+        return again
+
+    def _made(self, fold: Fold, table: Table, key: Key, change: str, actor: str) -> Intervention:
+        return Intervention(
+            time=self._clock.now(),
+            actor=actor,
+            action=MENDED,
+            subject=f"projection {fold.projecting.name}, row {named_row(table, key)}",
+            resource=next((part for part in key if isinstance(part, UUID)), None),
+            position=fold.position,
+            detail=change,
+            reason="the live row was not what the facts fold to",
+        )

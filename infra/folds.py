@@ -13,6 +13,7 @@ from infra.log.tail import Facts
 from infra.rowchanges import ImpossibleChange, applied
 from infra.rowsets import Key, Row
 from infra.rowversions import Kept, versions_kept
+from infra.whereabouts import Whereabouts
 from projections.versions import beginning_of, versions_of
 
 
@@ -38,15 +39,27 @@ class Fold:
         self.unclear: set[Table] = set()
         self.failure: str | None = None
         """Why it could not go on."""
+        self.changed = False
+        """Whether the live tables have another past now than what was folded."""
+        self._place: Whereabouts | None = None
 
     def want(self, table: Table, keys: Iterable[Key]) -> None:
         """Fold these rows too; before the first fact."""
         self.rows[table].update(dict.fromkeys(keys))
 
-    def take(self, facts: Facts) -> None:
-        """Take the facts in that come next; those it has seen are left out."""
+    def know(self, place: Whereabouts) -> None:
+        """Hear where the live tables are: facts that are parked are left out."""
+        if self._place is not None and place.epoch != self._place.epoch:
+            self.changed = True
+        self._place = place
+        self.target = place.position
+
+    def take(self, facts: Facts, upto: int) -> None:
+        """Take in the facts that come next, up to a position, and no further than its target."""
         for fact, at in facts:
-            if at.position <= self.position or self.failure:
+            if not self.position < at.position <= self.target or self.failure:
+                continue
+            if self.lacks(at.position):
                 continue
             buffer = Buffer()
             buffer.position = at.position
@@ -55,7 +68,11 @@ class Fold:
                 self._apply(buffer)
             except ImpossibleChange as error:
                 self.failure = f"position {at.position}: {error}"
-            self.position = at.position
+        self.position = max(self.position, min(upto, self.target))
+
+    def lacks(self, position: int) -> bool:
+        """Tell whether the fact there is parked: the live tables know nothing of it."""
+        return self._place is not None and position in self._place.parked
 
     def _apply(self, buffer: Buffer) -> None:
         for verb, table, key, values, position in buffer.asked:

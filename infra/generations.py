@@ -163,6 +163,8 @@ async def swap_in(
     before = found.previous.tables if found and found.previous else ()
     await drop_tables(connection, previous_of(context), {*before, *live.tables})
     await move_tables(connection, live.tables, context, previous_of(context))
+    # A program that is newer than the live tables has made those that they lack.
+    await drop_tables(connection, context, {*shadow.tables} - {*live.tables})
     await move_tables(connection, shadow.tables, shadow_of(context), context)
     if connection.dialect.name == "sqlite":
         await create_indexes(connection, all_tables(projecting))

@@ -1,49 +1,16 @@
-"""Mends single rows of a read model: as the facts say, with their past, and told in the trail."""
+"""Single rows: how live ones differ from what they should be, and how they are put right."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from sqlalchemy import Table, delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from infra.folds import Fold, plain
-from infra.interventions import Intervention, record
+from infra.folds import plain
 from infra.rowsets import Key, Row, change, find, key_names, remove
 from infra.rowversions import Kept
 from projections.versions import versions_of
-
-MENDED = "MendRow"
-"""The action under which a mended row is in the audit trail."""
-
-
-async def put_right(connection: AsyncConnection, fold: Fold, now: datetime, actor: str) -> int:
-    """Put the rows of a fold in the place of those that differ; returns how many did.
-
-    For a transaction that holds the reader where the fold is.
-    """
-    context, made = fold.projecting.context, []
-    for table, rows in fold.rows.items():
-        for key, live, right in await differences(connection, table, rows, list(rows)):
-            await _put(connection, table, key, right)
-            made.append(
-                Intervention(
-                    time=now,
-                    actor=actor,
-                    action=MENDED,
-                    subject=f"projection {fold.projecting.name}, row {named(table, key)}",
-                    resource=next((part for part in key if isinstance(part, UUID)), None),
-                    position=fold.position,
-                    detail=said(live, right),
-                    reason="the live row was not what the facts fold to",
-                )
-            )
-        await _put_past(connection, table, rows, fold.past.get(table))
-    for one in made:
-        await record(connection, context, one)
-    return len(made)
 
 
 async def differences(
@@ -63,25 +30,26 @@ async def differences(
     return found
 
 
-async def _put(connection: AsyncConnection, table: Table, key: Key, right: Row | None) -> None:
-    if right is None:
-        await remove(connection, table, [key])
-    else:
-        await change(connection, table, [right])
-
-
-async def _put_past(
-    connection: AsyncConnection, table: Table, keys: Iterable[Key], past: Kept | None
+async def put_past(
+    connection: AsyncConnection, table: Table, keys: Iterable[Key], past: Kept
 ) -> None:
     """Write the versions of rows anew: since when a row was wrong is not known."""
     versions = versions_of(table)
-    if versions is None or past is None:
-        return
+    if versions is None:
+        return  # the table is its own history
     columns = [versions.c[name] for name in key_names(table)]
     for key in keys:
         same = [column == part for column, part in zip(columns, key, strict=True)]
         await connection.execute(delete(versions).where(*same))
     await past.store(connection, found=())
+
+
+async def put(connection: AsyncConnection, table: Table, key: Key, right: Row | None) -> None:
+    """Put the right row in the place of the live one, or none."""
+    if right is None:
+        await remove(connection, table, [key])
+    else:
+        await change(connection, table, [right])
 
 
 def said(live: Row | None, right: Row | None) -> str:
@@ -101,6 +69,6 @@ def _as_stored(document: Any) -> Any:
     return msgspec.json.decode(msgspec.json.encode(document))
 
 
-def named(table: Table, key: Key) -> str:
-    """Return a row's name for a person."""
+def named_row(table: Table, key: Key) -> str:
+    """Return a row's table and key."""
     return f"{table.schema}.{table.name} {', '.join(map(str, key))}"

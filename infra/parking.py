@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import stamina
+from psycopg import errors
 from sqlalchemy import BigInteger, Column, MetaData, Table, Text, Uuid, func, select
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,6 +36,13 @@ TRYING_S = 3.0
 """How long a fact is tried: all the others wait for it."""
 BEFORE = " (before)"
 """Behind a reader's name: what was parked of its previous tables."""
+OTHER_TABLES = (
+    errors.UndefinedColumn,
+    errors.UndefinedTable,
+    errors.DatatypeMismatch,
+    errors.InsufficientPrivilege,
+)
+"""What a driver raises when the tables are not those of this program, whatever the fact."""
 MAX_ERROR = 500
 MAX_TRACE = 8_000
 """Characters kept of what went wrong."""
@@ -91,13 +99,6 @@ def parked_of(context: str) -> Table:
         Column("parked_at", Moment),
         schema=context,
     )
-
-
-async def is_parked(connection: AsyncConnection, home: str, reader: str) -> bool:
-    """Tell whether a reader has parked anything."""
-    table = parked_of(home)
-    query = select(table.c.position).where(table.c.reader == reader).limit(1)
-    return (await connection.execute(query)).first() is not None
 
 
 class Figures(NamedTuple):
@@ -266,7 +267,7 @@ def concerns_a_fact(error: Exception) -> bool:
         return isinstance(error, Rejected)
     # A table that is missing or may not be written is missing for every fact.
     about_all = (OSError, MemoryError, InFlight, TooMuchParked, Overtaken, ProgrammingError)
-    return not isinstance(error, about_all)
+    return not isinstance(error, (*about_all, *OTHER_TABLES))
 
 
 def fault(error: Exception) -> dict[str, Any]:

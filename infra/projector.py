@@ -3,8 +3,9 @@
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import Envelope, Event
-from infra.changes import Buffer, Changing, Known
+from infra.changes import Buffer, Changing
 from infra.discovery import Projecting
+from infra.known import Known
 from infra.log.tail import Facts
 from infra.moves import Write
 from infra.rowchanges import ImpossibleChange

@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import Select, Table, and_, or_, select
+from sqlalchemy.exc import NotSupportedError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commands import Clock
@@ -21,9 +22,12 @@ from infra.asof import (
 )
 from infra.cursors import Place, decoded, encoded
 from infra.database import Database
+from infra.discovery import Projecting
 from infra.dispatch import ContextLog
+from infra.log.port import Unavailable
 from infra.moves import positions_of
 from infra.readers import Reader
+from infra.renewal import BeingRebuilt, misfit
 from projections import Detail, Listing, MinorUnits
 
 MAX_DETAIL = 1_000
@@ -51,7 +55,8 @@ class Queries:
     Every query may be asked `after` positions, by context: it waits until its read models have
     passed them, or raises `Behind`. It may be asked `as_of` a position or a time (as text): its
     rows are what they were then. Raises `BadAsOf`, `NotYet`, `BeforeHistory`, or `NoHistory` when
-    the past of its tables is not kept.
+    the past of its tables is not kept. One that does not fit the tables of another version of the
+    program, which serve until they are rebuilt, raises `BeingRebuilt`.
     """
 
     def __init__(
@@ -61,12 +66,14 @@ class Queries:
         wait_s: float,
         logs: Mapping[str, ContextLog],
         clock: Clock,
+        projections: Iterable[Projecting],
     ) -> None:
         self._databases = databases
         self._readers = {reader.name: reader for reader in readers}
         self._wait_s = wait_s
         self._logs = logs
         self._clock = clock
+        self._projections = {projecting.name: projecting for projecting in projections}
         self.local = False
         """Whether this process runs the readers itself."""
 
@@ -83,7 +90,7 @@ class Queries:
 
     async def all(self, query: Select[Any], limit: int) -> list[Row]:
         """Return at most `limit` rows, as they come."""
-        async with self._database(query).read() as connection:
+        async with self._reading([query], None, None) as connection:
             return await _rows(connection, query.limit(limit), None)
 
     async def detail(
@@ -151,11 +158,26 @@ class Queries:
             wanted[context] = max(then, wanted.get(context, 0))
         for query in queries:
             await self._wait(query, wanted)
-        async with self._databases[context].read() as connection:
-            if then is not None:
-                tables = {table for query in queries for table in tables_of(query)}
-                await require_known(connection, tables, then)
-            yield connection
+        tables = {table for query in queries for table in tables_of(query)}
+        try:
+            async with self._databases[context].read() as connection:
+                if then is not None:
+                    await require_known(connection, tables, then)
+                yield connection
+        except (ProgrammingError, NotSupportedError, Unavailable) as error:
+            # As SQLite says that there is no such column, it could be away.
+            await self._require_fit(tables, error)
+            raise
+
+    async def _require_fit(self, tables: Iterable[Table], error: Exception) -> None:
+        """Raise `BeingRebuilt` when a table is not laid out as this program's queries expect."""
+        for name in {_projection(table) for table in tables}:
+            projecting = self._projections[name]
+            why = await misfit(self._databases[projecting.context], projecting)
+            if why is not None:
+                raise BeingRebuilt(
+                    f"{why}; what you asked for is in its new tables only"
+                ) from error
 
     async def _wait(self, query: Select[Any], after: Mapping[str, int]) -> None:
         """Wait until every projection that `query` reads has passed its context's position."""
@@ -165,7 +187,7 @@ class Queries:
                     await self._wait_for(table, context, position)
 
     async def _wait_for(self, table: Table, context: str, position: int) -> None:
-        name = str(table.info["projection"]).partition(".")[2]
+        name = _projection(table)
         until = time.monotonic() + self._wait_s
         while (at := await self._position(name, context)) < position:
             left = until - time.monotonic()
@@ -184,8 +206,13 @@ class Queries:
             found = await connection.execute(select(table.c.position).where(table.c.name == name))
             return found.scalar() or 0
 
-    def _database(self, query: Select[Any]) -> Database:
-        return self._databases[_context(query)]
+    def adopt(self, reader: Reader) -> None:
+        """Take the positions of one reader more from this process."""
+        self._readers[reader.name] = reader
+
+
+def _projection(table: Table) -> str:
+    return str(table.info["projection"]).partition(".")[2]
 
 
 def _context(query: Select[Any]) -> str:

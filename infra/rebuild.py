@@ -23,6 +23,8 @@ from infra.tables import all_tables, in_schema, shadow_of
 
 BATCH = 20_000
 """Facts written to the shadow tables in one transaction; as many again are read ahead."""
+NEAR = 1_000
+"""Facts that are left for the comparison: the live reader does not wait to be caught."""
 SNAPSHOTS = 1_000
 """How often SQLite is asked for a state in which live and shadow tables are at one position."""
 
@@ -116,7 +118,9 @@ class _Rebuild:
 
     async def catch_up(self) -> None:
         """Fill all shadow tables up to where the slowest of the live ones is."""
-        while behind := await self._behind():
+        near = 0
+        while behind := await self._behind(near):
+            near = NEAR
             (position, target), shadows = behind
             async with aclosing(self._pages(position, target)) as pages:
                 async for facts in pages:
@@ -128,15 +132,18 @@ class _Rebuild:
                     if not shadows:
                         break
 
-    async def _behind(self) -> tuple[tuple[int, int], list[Shadow]] | None:
-        """Return those that are furthest behind, their position and how far to go together."""
+    async def _behind(self, near: int) -> tuple[tuple[int, int], list[Shadow]] | None:
+        """Return those that are furthest behind, their position and how far to go together.
+
+        None when all are at most `near` facts behind.
+        """
         async with self._database.read() as connection:
             targets = {
                 shadow: await position_of(connection, shadow.projecting)
                 for shadow in self.shadows
                 if shadow.failure is None
             }
-        behind = {s: target for s, target in targets.items() if s.position < target}
+        behind = {s: target for s, target in targets.items() if s.position < target - near}
         if not behind:
             return None
         position = min(shadow.position for shadow in behind)

@@ -12,8 +12,8 @@ class ImpossibleChange(Exception):
     """A projection asked for a change that its rows do not allow; it has a fault."""
 
 
-def applied(table: Table, verb: str, key: Key, row: Row | None, values: Row) -> Row | None:
-    """Return what a row becomes; None stands for no row. Raises `ImpossibleChange`."""
+def altered(table: Table, verb: str, key: Key, row: Row | None, values: Row) -> Row | None:
+    """Make one change of a row, in place; None stands for no row. Raises `ImpossibleChange`."""
     if (row is None) != (verb == "insert"):
         there = "is not there" if row is None else "is there already"
         raise ImpossibleChange(f"{verb} of {table.name}: row {_shown(key)} {there}")
@@ -21,13 +21,21 @@ def applied(table: Table, verb: str, key: Key, row: Row | None, values: Row) -> 
         return _defaults(table) | values
     if verb == "delete":
         return None
-    if verb == "update":
-        return {**row, **values}
+    row.update(values if verb == "update" else _sums(table, key, row, values))
+    return row
+
+
+def applied(table: Table, verb: str, key: Key, row: Row | None, values: Row) -> Row | None:
+    """Return what a row becomes, and leave it as it is. Raises `ImpossibleChange`."""
+    return altered(table, verb, key, None if row is None else row.copy(), values)
+
+
+def _sums(table: Table, key: Key, row: Row, amounts: Row) -> Row:
     try:
-        return {**row, **{name: row[name] + amount for name, amount in values.items()}}
+        return {name: row[name] + amount for name, amount in amounts.items()}
     except TypeError as error:
         raise ImpossibleChange(
-            f"add to {table.name}: {', '.join(values)} of row {_shown(key)} holds no number"
+            f"add to {table.name}: {', '.join(amounts)} of row {_shown(key)} holds no number"
         ) from error
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from infra.copying import can_copy, copy_of, copy_rows
 from infra.database import driver_of, first_line
 
 MAX_KEYS = 500
@@ -149,11 +150,11 @@ class _Column:
         self.name = column.name
         self.quoted = dialect.identifier_preparer.quote(column.name)
         self.kind = column.type.compile(dialect=dialect)
-        self._dump = self._type.bind_processor(dialect)
+        self.dump = self._type.bind_processor(dialect)
 
     def array(self, values: Iterable[Any]) -> list[Any]:
         """Return values of the column as the driver takes them."""
-        return [*map(self._dump, values)] if self._dump else [*values]
+        return [*map(self.dump, values)] if self.dump else [*values]
 
     def loader(self, code: int) -> Callable[[Any], Any] | None:
         """Return what makes a value of what the driver gives; `code` is its type there."""
@@ -184,6 +185,7 @@ class _Arrays:
         self._remove = f"DELETE FROM {place} WHERE {wanted}".encode()
         added = f"INSERT INTO {place} ({all_}) SELECT * FROM {_unnest(self._columns)}"
         self._add = added.encode()
+        self._copy = copy_of(place, self._columns)
         self._replace = f"{added} ON CONFLICT ({keys}) DO {instead}".encode()
 
     async def find(self, driver: psycopg.AsyncConnection, keys: Sequence[Key]) -> Answer:
@@ -204,8 +206,11 @@ class _Arrays:
     async def write(
         self, driver: psycopg.AsyncConnection, rows: Sequence[Row], *, replace: bool
     ) -> None:
-        arrays = [column.array(row[column.name] for row in rows) for column in self._columns]
         try:
+            if not replace and can_copy(driver, rows):
+                await copy_rows(driver, self._copy, rows)
+                return
+            arrays = [column.array(row[column.name] for row in rows) for column in self._columns]
             await driver.execute(self._replace if replace else self._add, arrays)
         except psycopg.IntegrityError as error:
             raise Clash(f"{self._table.name}: {first_line(error)}") from error

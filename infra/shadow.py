@@ -7,10 +7,10 @@ from uuid import uuid4
 from sqlalchemy import BigInteger, Column, MetaData, Table, Text, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from infra.changes import Known
 from infra.database import Database
 from infra.discovery import Projecting
 from infra.generations import Generation, generation_of, position_of
+from infra.known import Known
 from infra.log.tail import Facts
 from infra.projector import Projector
 from infra.tables import (
@@ -20,11 +20,12 @@ from infra.tables import (
     drop_tables,
     in_schema,
     shadow_of,
+    vacuum,
 )
 
-KNOWN_ROWS = 40_000
-"""Rows of one projection that are kept in memory while its shadow is filled: nobody else writes
-them, so they need not be looked up again."""
+KNOWN_ROWS = 20_000
+"""Rows of one table that are kept in memory while it is filled: nobody else writes them, so they
+need not be looked up again."""
 
 
 class RebuiltElsewhere(Exception):
@@ -117,10 +118,13 @@ class Shadow:
 
     async def index(self) -> None:
         """Make the indexes, now that the tables are full. SQLite's come with the swap."""
-        if not self._database.is_sqlite:
-            async with self._database.write() as connection:
-                await self.hold(connection, self.position, self.position)
-                await create_indexes(connection, self.tables)
+        if self._database.is_sqlite:
+            return
+        async with self._database.write() as connection:
+            await self.hold(connection, self.position, self.position)
+            await create_indexes(connection, self.tables)
+        # What was changed on the way leaves gaps, and nothing is known to the planner yet.
+        await vacuum(self._database, self.tables)
 
     async def end(self, connection: AsyncConnection) -> None:
         """Forget that there is a rebuild. Raises as `hold`."""

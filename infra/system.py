@@ -22,6 +22,7 @@ from infra.moves import Moves
 from infra.parking import Figures, figures
 from infra.queries import Queries
 from infra.readers import Reader
+from infra.renewal import Outdated
 from infra.session import Turn
 from infra.settings import Settings
 from infra.telemetry import ParkedGauges, Telemetry
@@ -73,6 +74,10 @@ class System:
     tails: dict[str, Tail]
     moves: Sequence[Moves]
     guards: Guards
+    outdated: list[Outdated] = field(default_factory=list)
+    """Projections whose live tables were filled by other code: to be rebuilt."""
+    standing_by: list[Reader] = field(default_factory=list)
+    """Readers of those that are laid out otherwise, too: they write nothing until then."""
     sources: list[Source] = field(default_factory=list)
     """Adapters to the outside world that speak by themselves."""
     pools: dict[Database, AsyncConnectionPool] = field(default_factory=dict)
@@ -105,6 +110,17 @@ class System:
             self._start(source.run(self.dispatch), type(source).__name__)
         self._listen()
         self.queries.local = True
+
+    async def renewed(self, outdated: Outdated) -> None:
+        """Take note that a projection's tables are this program's now; its reader follows them."""
+        self.outdated.remove(outdated)
+        for reader in [one for one in self.standing_by if one.name == outdated.projecting.name]:
+            self.standing_by.remove(reader)
+            await reader.resume()
+            self.readers.append(reader)
+            self.queries.adopt(reader)
+            if self.queries.local:
+                self._start(reader.run(self.settings.reader_poll_ms / 1000), reader.name)
 
     async def catch_up(self, watch: Callable[[int, int], None] = lambda passed, lag: None) -> None:
         """Wait until the readers have passed every fact, those that sagas cause on the way too.

@@ -7,6 +7,7 @@ from sqlalchemy import MetaData, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 
+from infra.database import Database
 from infra.discovery import Projecting
 
 
@@ -43,6 +44,14 @@ async def create_indexes(connection: AsyncConnection, tables: Iterable[Table]) -
     for table in tables:
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             await connection.execute(CreateIndex(index, if_not_exists=True))
+
+
+async def vacuum(database: Database, tables: Iterable[Table]) -> None:
+    """Have PostgreSQL make room in tables and count their values, as it does now and then."""
+    async with database.writer.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        for table in tables:
+            await connection.exec_driver_sql(f'VACUUM (ANALYZE) "{table.schema}"."{table.name}"')
 
 
 async def create_shadow(connection: AsyncConnection, tables: Iterable[Table], shadow: str) -> None:

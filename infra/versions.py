@@ -16,6 +16,7 @@ LAYER = "projections"
 """Projections use definitions of each other; those of the domain are told by its facts."""
 
 
+@cache
 def version_of(projecting: Projecting) -> str:
     """Return the digest of a projection's tables and of the code that fills them.
 

@@ -11,7 +11,6 @@ from commands import Clock, Ids
 from commands.commerce.payment import Gateway
 from domain import PROCESS, is_process
 from infra.acquirer import SimulatedAcquirer
-from infra.beginnings import make_tables
 from infra.bell import Bell
 from infra.clock import SystemClock, SystemIds
 from infra.database import Database
@@ -33,6 +32,7 @@ from infra.processes import SagaRunner
 from infra.projector import Projector
 from infra.queries import Queries
 from infra.readers import Output, Reader
+from infra.renewal import Outdated, register
 from infra.settings import Settings
 from infra.shapes import shapes_of
 from infra.snapshots import Snapshots
@@ -73,7 +73,8 @@ async def open_system(
         raise
     patient: dict[type, object] = {Gateway: Patience(given[Gateway])}  # type: ignore[arg-type]
     dispatcher = builder.dispatcher({**given, **patient})
-    readers = [*builder.projections(chosen), *builder.sagas(chosen, dispatcher)]
+    projections, standing_by = builder.projections(chosen)
+    readers = [*projections, *builder.sagas(chosen, dispatcher)]
     return System(
         settings=settings,
         features=features,
@@ -89,8 +90,15 @@ async def open_system(
             for context in chosen
         ],
         queries=Queries(
-            builder.databases, readers, settings.wait_ms / 1000, builder.logs, builder.clock
+            builder.databases,
+            readers,
+            settings.wait_ms / 1000,
+            builder.logs,
+            builder.clock,
+            features.projections,
         ),
+        outdated=builder.outdated_of(chosen),
+        standing_by=standing_by,
         telemetry=builder.telemetry,
         bells=builder.bells,
         tails=builder.tails,
@@ -141,6 +149,7 @@ class _Builder:
         self.bells: dict[str, Bell] = {}
         self.tails: dict[str, Tail] = {}
         self.moves: dict[tuple[str, bool], Moves] = {}
+        self.outdated: list[Outdated] = []
 
     async def connect(self, contexts: Iterable[str]) -> None:
         """Open databases and logs of the contexts, and of those that their sagas follow."""
@@ -169,8 +178,10 @@ class _Builder:
         async with database.write() as connection:
             await database.lock_structure(connection)
             for projecting in self.features.projections:
-                if projecting.context == context:
-                    await make_tables(connection, projecting)
+                if projecting.context == context and (
+                    outdated := await register(connection, projecting)
+                ):
+                    self.outdated.append(outdated)
         store = await self._store(context, database)
         group = GroupCommit(
             store,
@@ -223,8 +234,18 @@ class _Builder:
             self.settings.commands_in_flight,
         )
 
-    def projections(self, contexts: Iterable[str]) -> Iterable[Reader]:
-        """Yield a reader for each projection."""
+    def outdated_of(self, contexts: Iterable[str]) -> list[Outdated]:
+        """Return which of the projections are to be rebuilt."""
+        return [one for one in self.outdated if one.projecting.context in contexts]
+
+    def projections(self, contexts: Iterable[str]) -> tuple[list[Reader], list[Reader]]:
+        """Return a reader for each projection, and apart those that must wait for its tables."""
+        changed = {one.projecting.name for one in self.outdated if not one.fits}
+        readers = [*self._projections(contexts)]
+        waiting = [reader for reader in readers if reader.name in changed]
+        return [reader for reader in readers if reader not in waiting], waiting
+
+    def _projections(self, contexts: Iterable[str]) -> Iterable[Reader]:
         for projecting in self.features.projections:
             if projecting.context in contexts:
                 projector, home = Projector(projecting), projecting.context

@@ -20,8 +20,8 @@ from tests.probe.past import PAST, all_tracks, mixed, one_track, sums, track, tr
 from tests.probe.rows import all_jobs
 from tests.scenario import MAX_ROWS, Scenario
 from tests.stores import Stores
+from tests.test_beginnings import drop_histories
 from tests.test_readers import reader_of
-from tests.test_rowversions import drop_histories
 
 
 @pytest.fixture

@@ -6,26 +6,19 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import update
 
 from domain import Envelope, Event
-from domain.social.profile import ProfileCreated
 from infra.audit import Entry, trail
 from infra.discovery import Projecting
-from infra.drift import Drift, Pass
+from infra.drift import MENDED, Drift, Pass
 from infra.generations import Generation, Kept, generation_of, store
-from infra.mending import MENDED
-from infra.rebuild import rebuild
 from infra.rowchanges import ImpossibleChange
-from infra.settings import Settings
 from projections import Changes
-from tests.parking import Faulty, parked, retried
 from tests.probe.features import FEATURES
-from tests.probe.job import EndJob, JobEnded, JobStarted, PushJob, StartJob
-from tests.probe.past import PAST
-from tests.probe.rows import job, jobs, pushes
+from tests.probe.job import EndJob, JobStarted, PushJob, StartJob
+from tests.probe.rows import job, jobs
 from tests.scenario import Scenario
-from tests.social.members import ALICE, BOB, POST, deleted, drafted, edited, hidden, published
 from tests.test_readers import reader_of, spoil
 
 A, B = UUID(int=0xA), UUID(int=0xB)
@@ -173,52 +166,6 @@ def changed(project: Any) -> Projecting:
     return replace(PROJECTING, project=both)
 
 
-def test_rows_that_a_statement_deletes_by_their_own_columns_are_followed(lived: Scenario) -> None:
-    def project(fact: Event, at: Envelope, rows: Changes) -> None:
-        if isinstance(fact, JobEnded):
-            rows.run(delete(pushes).where(pushes.c.job_id == at.stream, pushes.c.number == 2))
-
-    found = audited(lived, projecting=changed(project))
-    assert found.notes == []
-    assert found.differences == [f"probe.pushes {B}, 2: should not be there"]
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        update(pushes).values(note="x"),
-        delete(pushes).where(pushes.c.number > 1),
-        delete(pushes).where(pushes.c.job_id.in_(select(jobs.c.id))),
-    ],
-)
-def test_a_table_that_other_statements_change_is_said_not_to_be_compared(
-    lived: Scenario, statement: Any
-) -> None:
-    def project(fact: Event, at: Envelope, rows: Changes) -> None:
-        if isinstance(fact, JobEnded):
-            rows.run(statement)
-
-    found = audited(lived, projecting=changed(project))
-    assert found.notes == [
-        "probe.pushes is changed by statements over many rows; only aorist replay compares it"
-    ]
-    assert (found.good, found.rows) == (True, 2)
-
-
-def test_posts_whose_revisions_are_deleted_in_one_statement_are_compared(social: Scenario) -> None:
-    joined = {ALICE: [ProfileCreated(name="Alice")], BOB: [ProfileCreated(name="Bob")]}
-    other = UUID(int=POST.int + 1)
-    history = [drafted(), edited(2, hidden, live=False), published(2)]
-    social.given({**joined, POST: [*history, deleted(live=True)], other: history})
-    projecting = next(p for p in social.system.features.projections if p.name == "social.post")
-    found = audited(social, projecting=projecting)
-    assert (found.good, found.notes, found.differences) == (True, [], [])
-    assert found.rows >= 2 + 4
-    social.sql(f"DELETE FROM {name_of(social, 'revisions', 'social')} WHERE revision = 2")
-    assert audited(social, projecting=projecting, mend=True).mended == 1
-    assert audited(social, projecting=projecting).total == 0
-
-
 def test_a_fault_of_the_projection_is_said(lived: Scenario) -> None:
     def project(fact: Event, at: Envelope, rows: Changes) -> None:
         if isinstance(fact, JobStarted):
@@ -260,32 +207,3 @@ def test_the_background_audit_mends_and_counts(lived: Scenario) -> None:
         for result in ("compared", "differing", "mended")
     }
     assert counts == {"compared": 8, "differing": 1, "mended": 1}
-
-
-def test_rows_that_lack_parked_facts_are_left_until_those_are_retried(lived: Scenario) -> None:
-    lived.send(PushJob(job_id=A, note="n"))
-    faulty = Faulty(reader_of(lived.system), {lived.head()})
-    lived.run(reader_of(lived.system).step())
-    assert parked(lived)
-    found = audited(lived, mend=True)
-    assert (found.total, found.rows) == (0, 0)
-    assert "facts of it are parked" in found.notes[0]
-    faulty.positions.clear()
-    retried(lived)
-    assert audited(lived, mend=True).total == 0
-
-
-def test_a_mended_row_has_the_past_that_its_facts_gave_it(settings: Settings) -> None:
-    kept = Scenario(settings, "probe", features=PAST)
-    try:
-        for command in (StartJob(job_id=A, name="dig"), *[PushJob(job_id=A, note="n")] * 3):
-            kept.when(command)
-        (projecting,) = [one for one in PAST.projections if one.name == "probe.past"]
-        kept.sql(f"UPDATE {name_of(kept, 'tracks')} SET pushes = 7")
-        kept.sql(f"UPDATE {name_of(kept, 'tracks_history')} SET pushes = 7 WHERE pushes > 1")
-        assert audited(kept, mend=True, projecting=projecting).mended == 1
-        system = kept.system
-        log, database = system.logs["probe"], system.databases["probe"]
-        assert kept.run(rebuild(projecting, log.store, system.codec, database)).differences == []
-    finally:
-        kept.close()

@@ -96,7 +96,7 @@ def test_an_audit_for_drift_leaves_rows_alone_that_lack_parked_facts(probe, stuc
 
     found = probe.run(audited())
     assert (found.total, found.mended, pushes(probe, A)) == (0, 0, [])
-    assert "2 facts of it are parked" in found.notes[0]
+    assert "2 parked facts are left out" in found.notes[0]
     stuck.positions.clear()
     retried(probe)
     assert equal_to_a_rebuild(probe)

@@ -21,6 +21,7 @@ from infra.rowchanges import ImpossibleChange
 from infra.settings import Settings, WrongConfiguration, load
 from infra.shadow import RebuiltElsewhere
 from infra.system import ReaderStopped, System
+from infra.whatif import RunFailed
 from infra.wiring import StoreAway, open_system
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ FAILED = 1
 
 MENDABLE = (
     *(LogError, Refused, LookupError, Misbuilt, StoreAway, ReaderStopped),
-    *(Behind, ImpossibleChange, RebuiltElsewhere),
+    *(Behind, RunFailed, ImpossibleChange, RebuiltElsewhere),
 )
 """What the user of a verb can do something about."""
 

@@ -75,7 +75,7 @@ async def _findings(system: System, context: str) -> list[Finding]:
 async def _compared(system: System, context: str) -> list[Finding]:
     projections = chosen(system, None, context)
     try:
-        comparisons = await rebuilt(system, context, projections, swap=False)
+        comparisons = await rebuilt(system, projections, swap=False)
     except CorruptFact as error:
         finding = Finding("read models equal a rebuild", "")
         finding.breach(str(error))

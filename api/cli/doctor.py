@@ -10,6 +10,7 @@ from infra.database import Database
 from infra.discovery import Features, Misbuilt, discover
 from infra.migrations import latest, revision
 from infra.parking import figures
+from infra.renewal import told
 from infra.settings import Settings, WrongConfiguration, load
 from infra.wiring import StoreAway, reach
 
@@ -50,6 +51,7 @@ async def _stores(settings: Settings, features: Features) -> AsyncIterator[Findi
             await reach(database)
             found = await revision(database, context)
             aside = await figures(database, context) if found == latest() else {}
+            outdated = await _outdated(database, features, context) if found == latest() else []
         except StoreAway as away:
             yield False, f"{context}: {away}"
             continue
@@ -57,6 +59,8 @@ async def _stores(settings: Settings, features: Features) -> AsyncIterator[Findi
             await database.close()
         if found == latest():
             yield True, f"{context}: {database} is at revision {found}"
+            for said in outdated:
+                yield True, said  # whoever runs its readers sees to it
             for reader, parked in aside.items():
                 yield (
                     False,
@@ -69,6 +73,11 @@ async def _stores(settings: Settings, features: Features) -> AsyncIterator[Findi
                 f"{context}: {database} is at revision {found}, the program needs {latest()}; "
                 "run `aorist migrate`",
             )
+
+
+async def _outdated(database: Database, features: Features, context: str) -> list[str]:
+    projections = [one for one in features.projections if one.context == context]
+    return [said for one in projections if (said := await told(database, one))]
 
 
 def _say(good: bool, finding: str) -> None:

@@ -10,6 +10,7 @@ import typer
 import uvicorn
 
 from api.cli._program import Contexts, fail, opened, out, run, settings_of
+from api.cli._renewing import renewing
 from api.http import make_app
 from infra.settings import Settings
 from infra.system import System
@@ -37,7 +38,7 @@ def serve(
 
 
 async def _serve(settings: Settings, contexts: list[str] | None, readers: bool) -> None:
-    async with opened(settings, contexts) as system:
+    async with opened(settings, contexts) as system, renewing(system):
         config = uvicorn.Config(
             make_app(system, follow=readers),
             host=settings.host,
