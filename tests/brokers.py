@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 
 from infra.services._brokers import MEMORY, SOON, Broker, Node, kit, new_cluster, seen
 
+LEAVES_SOCKETS = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+"""For tests with kafka-python: closed while it still connects, it leaves the socket open."""
 KAFKA_VARIABLE = "AORIST_TEST_KAFKA_BOOTSTRAP"
 NO_KAFKA = f"{KAFKA_VARIABLE} is not set: run `make services`, or the whole suite by `make test`"
 NODES = 3

@@ -7,8 +7,19 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.errors import UnknownTopicOrPartitionError
 
-from tests.brokers import Cluster, bootstrap, cluster, new_topic, producer, values, wait_until
+from infra.services._brokers import MEMORY, SOON, Broker, Node, kit, new_cluster
+from tests.brokers import (
+    LEAVES_SOCKETS,
+    Cluster,
+    bootstrap,
+    cluster,
+    new_topic,
+    producer,
+    values,
+    wait_until,
+)
 
+pytestmark = LEAVES_SOCKETS
 REQUEST_MS = 3_000
 """How long a request to a broker that stands still is waited for: clients take 30 s by default."""
 
@@ -59,3 +70,14 @@ def test_two_of_three_brokers_keep_and_take_what_is_sent(three: Cluster) -> None
         sending.send(topic, b"after").get(timeout=20)
         three.resume(2)
     assert values(three.bootstrap, topic) == [b"before", b"during", b"after"]
+
+
+def test_a_cluster_may_have_any_name(tmp_path: Path) -> None:
+    node = Node.on_free_ports(1)
+    broker = Broker(kit(), tmp_path, node, (node,), options=(*MEMORY, SOON))
+    process = broker.launch("-" + new_cluster()[1:])  # no option, though it looks like one
+    try:
+        broker.wait(process)
+    finally:
+        process.kill()
+        process.wait()

@@ -187,7 +187,7 @@ class Broker:
         lines = [f"{name}={value}\n" for name, value in self._settings().items()]
         self.config.write_text("".join(lines), encoding="utf-8")
         if not (self.folder / "data/meta.properties").exists():
-            words = ("format", "--cluster-id", cluster, "--config", self.config)
+            words = ("format", f"--cluster-id={cluster}", "--config", self.config)
             done = subprocess.run(
                 self.kit.command("kafka.tools.StorageTool", *words),
                 capture_output=True,

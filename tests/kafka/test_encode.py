@@ -15,8 +15,9 @@ from infra.schemas.binary import Unwritable
 from infra.schemas.cloudevents import headers_of
 from infra.schemas.records import record_of, without_docs
 from infra.schemas.versions import Broken, Version, Versions, committed, id_of
-from tests.brokers import bootstrap, make_topic
+from tests.brokers import LEAVES_SOCKETS, bootstrap, make_topic
 
+pytestmark = LEAVES_SOCKETS
 TOPIC = AccountFrozen.TOPIC
 FACTS = {TOPIC: AccountFrozen}
 STREAM = UUID(int=5)

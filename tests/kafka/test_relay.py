@@ -12,11 +12,12 @@ import pytest
 from domain.banking.account import AccountFrozen, AccountOpened, AccountUnfrozen
 from infra.kafka.producing import POINTS
 from infra.settings import Settings
-from tests.brokers import bootstrap
+from tests.brokers import LEAVES_SOCKETS, bootstrap
 from tests.kafka.mirrored import faults, mirrored, wait_for
 from tests.scenario import Scenario
 from tests.source import ROOT
 
+pytestmark = LEAVES_SOCKETS
 ACCOUNTS, FACTS_OF_EACH = 5, 50
 HISTORY = {
     UUID(int=number + 1): [

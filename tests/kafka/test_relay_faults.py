@@ -6,11 +6,12 @@ from uuid import UUID
 import pytest
 
 from infra.settings import Settings
-from tests.brokers import cluster, wait_until
+from tests.brokers import LEAVES_SOCKETS, cluster, wait_until
 from tests.kafka.mirrored import faults, mirrored, wait_for
 from tests.kafka.test_relay import FACTS_OF_EACH, HISTORY, relaying
 from tests.scenario import Scenario
 
+pytestmark = LEAVES_SOCKETS
 TOPIC = "faults.banking"
 SESSION_MS = "3000"
 
