@@ -16,7 +16,7 @@ from domain import Forbidden, Invalid, NotFound, Refused
 from infra.dispatch import Contended, InFlight, KeyReused, Replayed
 from infra.log.port import Busy, CorruptFact, LogError, Rejected
 from infra.queries import Behind
-from infra.renewal import BeingRebuilt
+from infra.rebuilding.renewal import BeingRebuilt
 from infra.session import VersionMoved
 
 RETRY_AFTER_S = "1"

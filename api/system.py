@@ -27,7 +27,6 @@ from infra.log.port import CorruptFact, LogError, Recorded, Unavailable
 from infra.log.unbroken import read_on
 from infra.migrations import latest, revision
 from infra.readers import Reader
-from infra.renewal import all_told
 from infra.system import System
 
 HEARTBEAT_S = 15.0
@@ -81,10 +80,7 @@ async def readyz(request: Request) -> JSONResponse:
     found = {
         "ready": not problems,
         "problems": problems,
-        "degraded": [
-            *system.telemetry.gauges.told(),
-            *await all_told(system.outdated, system.databases),
-        ],
+        "degraded": await system.degraded(),
     }
     return JSONResponse(found, 503 if problems else 200)
 

@@ -38,6 +38,9 @@ SQLITE_PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-65536",  # KiB
+    # Pages of the WAL, 16 MiB, before it is put into the file: a page that many commands change
+    # (an index over ids in no order) is put there once for all of them.
+    "PRAGMA wal_autocheckpoint=4000",
 )
 DIGEST = "aorist_digest"
 """The SQL function that SQLite lacks: the digest of any number of values."""

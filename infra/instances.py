@@ -13,11 +13,11 @@ import msgspec
 from sqlalchemy import select
 
 from domain import PROCESS, Envelope, Event, Money, State
+from infra.aside.parked import Group, groups
 from infra.discovery import Running
 from infra.loading import fold
 from infra.log.port import MAX_PAGE, Recorded
 from infra.log.tail import Facts
-from infra.parked import Group, groups
 from infra.processes import caller_of, deadlines_of
 from infra.system import System
 from sagas import Standing

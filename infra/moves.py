@@ -9,9 +9,9 @@ from sqlalchemy import BigInteger, Column, MetaData, Table, Text, bindparam, fun
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from infra.aside.parking import Overtaken, Parked, Write, parked_of
 from infra.database import Database, driver_of
 from infra.log.port import Unavailable
-from infra.parking import Overtaken, Parked, Write, parked_of
 
 __all__ = ["Asking", "Move", "Moves", "Overtaken", "Write", "positions_of", "raise_epoch"]
 

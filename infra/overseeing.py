@@ -6,12 +6,12 @@ import msgspec
 
 from commands import Caller
 from domain import Envelope, Refused
+from infra.aside.unparking import FAILED, By, retry
 from infra.dispatch import Meta
 from infra.instances import Instance, concerning, sagas_of
 from infra.interventions import DONE, Intervention, record
 from infra.processes import caller_of
 from infra.system import System
-from infra.unparking import FAILED, By, retry
 from sagas import Cancel, Deadline
 
 

@@ -21,7 +21,7 @@ from infra.log.codec import Codec
 from infra.log.port import Store
 from infra.log.tail import Facts
 from infra.moves import Overtaken, Write
-from infra.rowsets import add, remove
+from infra.rows.rowsets import add, remove
 from projections import Moment
 from sagas import Cancel, Deadline
 
@@ -118,7 +118,7 @@ class SagaRunner:
         return write
 
     def key_of(self, fact: Event | None, at: Envelope) -> str | None:
-        """Return the process instance a fact is parked by; see `infra.parking.KeyOf`."""
+        """Return the process instance a fact is parked by; see `infra.aside.parking.KeyOf`."""
         if at.kind == self._saga.process.KIND:
             return str(at.stream)
         id = None if fact is None else self._saga.locate(fact, at)

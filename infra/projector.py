@@ -3,12 +3,12 @@
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import Envelope, Event
-from infra.changes import Buffer, Changing
 from infra.discovery import Projecting
-from infra.known import Known
 from infra.log.tail import Facts
 from infra.moves import Write
-from infra.rowchanges import ImpossibleChange
+from infra.rows.changes import Buffer, Changing
+from infra.rows.known import Known
+from infra.rows.rowchanges import ImpossibleChange
 from projections.versions import has_history
 
 
@@ -39,7 +39,7 @@ class Projector:
         return _Writing(self, Changing(buffer, known), facts[0][1].position, facts[-1][1].position)
 
     def key_of(self, fact: Event | None, at: Envelope) -> str | None:
-        """Return what a fact is parked by; see `infra.parking.KeyOf`."""
+        """Return what a fact is parked by; see `infra.aside.parking.KeyOf`."""
         if self._key_of is None:
             return str(at.stream)
         key = None if fact is None else self._key_of(fact, at)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commands import Clock
 from domain import NotFound
+from infra.aside.parking import parked_of
 from infra.asof import (
     at_position,
     parsed,
@@ -27,7 +28,7 @@ from infra.dispatch import ContextLog
 from infra.log.port import Unavailable
 from infra.moves import positions_of
 from infra.readers import Reader
-from infra.renewal import BeingRebuilt, misfit
+from infra.rebuilding.renewal import BeingRebuilt, misfit
 from projections import Detail, Listing, MinorUnits
 
 MAX_DETAIL = 1_000
@@ -47,6 +48,18 @@ class Behind(Exception):
             "ask again in a moment"
         )
         self.lag = wanted - position
+
+
+class Aside(Behind):
+    """The read model lacks just the fact that was asked for: it is parked."""
+
+    def __init__(self, reader: str, wanted: int) -> None:
+        Exception.__init__(
+            self,
+            f"{reader} could not handle the fact at position {wanted} and has parked it; it is "
+            "shown when an operator has retried it",
+        )
+        self.lag = 0
 
 
 class Queries:
@@ -197,6 +210,17 @@ class Queries:
                 await self._readers[name].moved.wait(left)
             else:
                 await asyncio.sleep(min(left, REMOTE_POLL_S))
+        if await self._is_parked(name, context, position):
+            raise Aside(name, position)
+
+    async def _is_parked(self, name: str, context: str, position: int) -> bool:
+        reader = self._readers.get(name) if self.local else None
+        if reader is not None and not (reader.parking and reader.parking.keys):
+            return False
+        table = parked_of(context)
+        here = (table.c.reader == name) & (table.c.position == position)
+        async with self._databases[context].read() as connection:
+            return (await connection.execute(select(table.c.key).where(here))).first() is not None
 
     async def _position(self, name: str, context: str) -> int:
         if self.local and name in self._readers:

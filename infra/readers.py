@@ -9,12 +9,12 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import is_process
+from infra.aside.parking import Parked, Parking, TooMuchParked, concerns_a_fact, said
 from infra.bell import Bell
 from infra.log.port import MAX_PAGE, CorruptFact
 from infra.log.tail import Facts, Tail
 from infra.moves import Move, Moves, Overtaken, Write
-from infra.parking import Parked, Parking, TooMuchParked, concerns_a_fact, said
-from infra.rowsets import Row
+from infra.rows.rowsets import Row
 
 MAX_BACKOFF_S = 10.0
 """Longest pause between two tries of a reader that cannot go on."""

@@ -14,7 +14,7 @@ from infra.asof import require_known
 from infra.log.port import Store
 from infra.moves import positions_of
 from infra.queries import Behind
-from infra.rowsets import Row, key_names
+from infra.rows.rowsets import Row, key_names
 from infra.system import System
 from projections.versions import OPEN, SINCE, UNTIL, added_at, has_history, is_versions, versions_of
 

@@ -82,7 +82,7 @@ class Settings(BaseSettings):
         description="tries of a fact that a reader cannot handle, before it is parked",
     )
     watch_facts_per_s: int = Field(
-        default=2_000,
+        default=500,
         ge=0,
         le=1_000_000,
         description="facts a second at most in which invariants are watched over; 0 watches none",

@@ -9,20 +9,20 @@ import structlog
 from psycopg_pool import AsyncConnectionPool
 
 from commands import Caller, Clock
+from infra.aside.parking import Figures, figures
 from infra.bell import Bell
 from infra.database import Database
 from infra.deadlines import Deadlines
 from infra.discovery import Features
-from infra.dispatch import Answer, ContextLog, Dispatcher, Meta
-from infra.guards import Guards
+from infra.dispatch import NOTHING, Answer, ContextLog, Dispatcher, Meta
+from infra.guarding.guards import Guards
 from infra.log.codec import Codec
 from infra.log.notify import listen
 from infra.log.tail import Tail
 from infra.moves import Moves
-from infra.parking import Figures, figures
 from infra.queries import Queries
 from infra.readers import Reader
-from infra.renewal import Outdated
+from infra.rebuilding.renewal import Outdated, all_told
 from infra.session import Turn
 from infra.settings import Settings
 from infra.telemetry import ParkedGauges, Telemetry
@@ -84,16 +84,17 @@ class System:
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def dispatch(
-        self, command: object, by: Caller, meta: Meta | None = None, turn: Turn | None = None
+        self, command: object, by: Caller, meta: Meta = NOTHING, turn: Turn | None = None
     ) -> Answer:
         """Run one command; see `Dispatcher.dispatch`."""
-        return await self.dispatcher.dispatch(command, by, meta or Meta(), turn)
+        return await self.dispatcher.dispatch(command, by, meta, turn)
 
     async def follow(self, *, rest_s: float = 0.0) -> None:
         """Start the readers and the deadlines in the background.
 
         With `rest_s` the readers rest so long after each batch that was not full: under a bulk
-        load they work in large batches then, and leave the processor to the commands.
+        load they work in large batches then, and leave the processor to the commands. Nothing is
+        watched or audited meanwhile: whoever serves afterwards does so.
         """
         await Reader.resume_all(self.readers)
         for reader in self.readers:
@@ -104,8 +105,9 @@ class System:
         for deadlines in self.deadlines:
             self._start(deadlines.run(self.settings.timer_poll_ms / 1000), deadlines.name)
         await self.guards.resume()
-        for name, run in self.guards.runs(poll_s):
-            self._start(run, name)
+        if not rest_s:
+            for name, run in self.guards.runs(poll_s):
+                self._start(run, name)
         for source in self.sources:
             self._start(source.run(self.dispatch), type(source).__name__)
         self._listen()
@@ -161,8 +163,9 @@ class System:
         projections = [reader for reader in self.readers if not reader.is_process]
         for _ in range(MAX_ROUNDS):
             moved = await self._step(sagas)
-            for deadlines in self.deadlines:
-                moved += await deadlines.step()
+            if not moved:  # a process that has something to do yet may end its deadline
+                for deadlines in self.deadlines:
+                    moved += await deadlines.step()
             if not moved and not await self._step(projections):
                 return await self.snapshots_written()
         raise RuntimeError(f"the readers did not come to rest in {MAX_ROUNDS} rounds")
@@ -203,6 +206,14 @@ class System:
         }
         gauges.watch_lag = self.guards.lag(heads)
         gauges.parked = await self._parked(heads)
+        gauges.health = {
+            (one.name, one.context): 0
+            if one.failure
+            else 1
+            if gauges.parked[one.name, one.context].facts
+            else 2
+            for one in self.readers
+        }
 
     async def _parked(self, heads: dict[str, int]) -> dict[tuple[str, str], ParkedGauges]:
         found: dict[str, Figures] = {}
@@ -218,6 +229,11 @@ class System:
                 of.facts if of else 0, of.keys if of else 0, lag, age_s
             )
         return gauges
+
+    async def degraded(self) -> list[str]:
+        """Return in sentences what works in part only: parked facts, rebuilds."""
+        rebuilds = await all_told(self.outdated, self.databases)
+        return [*self.telemetry.gauges.told(), *rebuilds]
 
     async def close(self) -> None:
         """Stop following, finish what is queued, release everything."""

@@ -8,7 +8,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from infra.findings import Findings
+from infra.guarding.findings import Findings
+from infra.timed import Timed
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -25,6 +26,7 @@ class ParkedGauges(NamedTuple):
     """Seconds since the oldest one was parked."""
 
 
+HEALTH = "How a reader is: 2 well, 1 has parked facts, 0 stopped."
 PARKED = (
     ("reader_parked_facts", "Facts that stand aside because a reader cannot handle them."),
     ("reader_parked_keys", "Keys that facts of a reader are parked by."),
@@ -41,6 +43,7 @@ class Gauges(Collector):
         self.connections: dict[str, int] = {}
         self.lag: dict[tuple[str, str], int] = {}
         self.parked: dict[tuple[str, str], ParkedGauges] = {}
+        self.health: dict[tuple[str, str], int] = {}
         self.watch_lag: dict[tuple[str, str], int] = {}
         """Of what is watched in the background, for which nobody waits."""
 
@@ -71,7 +74,10 @@ class Gauges(Collector):
         for labels, figures in self.parked.items():
             for family, figure in zip(parked, figures, strict=True):
                 family.add_metric(labels, figure)
-        return [connections, lag, *parked]
+        health = GaugeMetricFamily("reader_health", HEALTH, labels=["reader", "context"])
+        for labels, value in self.health.items():
+            health.add_metric(labels, value)
+        return [connections, lag, health, *parked]
 
 
 class Telemetry:
@@ -81,29 +87,25 @@ class Telemetry:
         self.registry = CollectorRegistry()
         self.gauges = Gauges()
         self.registry.register(self.gauges)
-        self.requests = Counter(
-            "http_requests_total",
-            "HTTP requests answered.",
-            ["method", "endpoint", "status"],
-            registry=self.registry,
-        )
-        self.request_seconds = Histogram(
-            "http_request_duration_seconds",
-            "Seconds from a request's arrival to its last byte.",
-            ["method", "endpoint"],
+        self._requests = Timed(
+            ("http_requests", "HTTP requests answered."),
+            (
+                "http_request_duration_seconds",
+                "Seconds from a request's arrival to its last byte.",
+            ),
+            labels=("method", "endpoint", "status"),
+            shared=2,
             buckets=SECONDS,
-            registry=self.registry,
         )
-        self.commands = Counter(
-            "commands_total", "Commands by result.", ["command", "result"], registry=self.registry
-        )
-        self.command_seconds = Histogram(
-            "command_duration_seconds",
-            "Seconds from dispatch to receipt.",
-            ["command"],
+        self.registry.register(self._requests)
+        self._commands = Timed(
+            ("commands", "Commands by result."),
+            ("command_duration_seconds", "Seconds from dispatch to receipt."),
+            labels=("command", "result"),
+            shared=1,
             buckets=SECONDS,
-            registry=self.registry,
         )
+        self.registry.register(self._commands)
         self.append_size = Histogram(
             "append_batch_size",
             "Appends in one transaction of a log.",
@@ -135,8 +137,9 @@ class Telemetry:
             registry=self.registry,
         )
 
-        self._of_command: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
-        """Found once for each command and result: to find them by labels takes longer than both."""
+    def request(self, method: str, endpoint: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        self._requests.add((method, endpoint, str(status)), seconds)
 
     @cached_property
     def findings(self) -> Findings:
@@ -145,13 +148,7 @@ class Telemetry:
 
     def command(self, command: str, result: str, seconds: float) -> None:
         """Count a command."""
-        found = self._of_command.get((command, result))
-        if found is None:
-            found = self.commands.labels(command, result), self.command_seconds.labels(command)
-            self._of_command[command, result] = found
-        counter, histogram = found
-        counter.inc()
-        histogram.observe(seconds)
+        self._commands.add((command, result), seconds)
 
     def append(self, context: str, size: int, seconds: float) -> None:
         """Count a transaction of a log."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from psycopg_pool import AsyncConnectionPool
@@ -11,13 +11,14 @@ from commands import Clock, Ids
 from commands.commerce.payment import Gateway
 from domain import PROCESS, is_process
 from infra.acquirer import SimulatedAcquirer
+from infra.aside.parking import KeyOf, Parking
 from infra.bell import Bell
 from infra.clock import SystemClock, SystemIds
 from infra.database import Database
 from infra.deadlines import Deadlines
 from infra.discovery import Features, discover, ports_of
 from infra.dispatch import ContextLog, Dispatcher
-from infra.guards import Guards, Home
+from infra.guarding.guards import Guards, Home
 from infra.log.codec import Codec
 from infra.log.group import GroupCommit
 from infra.log.port import LogError, Store
@@ -26,13 +27,12 @@ from infra.log.sqlite import SQLiteStore
 from infra.log.tail import Tail
 from infra.migrations import migrate
 from infra.moves import Moves
-from infra.parking import KeyOf, Parking
 from infra.patience import Patience
 from infra.processes import SagaRunner
 from infra.projector import Projector
 from infra.queries import Queries
 from infra.readers import Output, Reader
-from infra.renewal import Outdated, register
+from infra.rebuilding.renewal import Outdated, register, told_apart
 from infra.settings import Settings
 from infra.shapes import shapes_of
 from infra.snapshots import Snapshots
@@ -73,7 +73,7 @@ async def open_system(
         raise
     patient: dict[type, object] = {Gateway: Patience(given[Gateway])}  # type: ignore[arg-type]
     dispatcher = builder.dispatcher({**given, **patient})
-    projections, standing_by = builder.projections(chosen)
+    projections, standing_by = told_apart(builder.projections(chosen), builder.outdated)
     readers = [*projections, *builder.sagas(chosen, dispatcher)]
     return System(
         settings=settings,
@@ -89,15 +89,8 @@ async def open_system(
             Deadlines(context, builder.databases[context], dispatcher, features, builder.clock)
             for context in chosen
         ],
-        queries=Queries(
-            builder.databases,
-            readers,
-            settings.wait_ms / 1000,
-            builder.logs,
-            builder.clock,
-            features.projections,
-        ),
-        outdated=builder.outdated_of(chosen),
+        queries=builder.queries(readers),
+        outdated=[one for one in builder.outdated if one.projecting.context in chosen],
         standing_by=standing_by,
         telemetry=builder.telemetry,
         bells=builder.bells,
@@ -177,11 +170,8 @@ class _Builder:
         await migrate(database, context)
         async with database.write() as connection:
             await database.lock_structure(connection)
-            for projecting in self.features.projections:
-                if projecting.context == context and (
-                    outdated := await register(connection, projecting)
-                ):
-                    self.outdated.append(outdated)
+            own = [one for one in self.features.projections if one.context == context]
+            self.outdated += await register(connection, context, own)
         store = await self._store(context, database)
         group = GroupCommit(
             store,
@@ -234,23 +224,18 @@ class _Builder:
             self.settings.commands_in_flight,
         )
 
-    def outdated_of(self, contexts: Iterable[str]) -> list[Outdated]:
-        """Return which of the projections are to be rebuilt."""
-        return [one for one in self.outdated if one.projecting.context in contexts]
-
-    def projections(self, contexts: Iterable[str]) -> tuple[list[Reader], list[Reader]]:
-        """Return a reader for each projection, and apart those that must wait for its tables."""
-        changed = {one.projecting.name for one in self.outdated if not one.fits}
-        readers = [*self._projections(contexts)]
-        waiting = [reader for reader in readers if reader.name in changed]
-        return [reader for reader in readers if reader not in waiting], waiting
-
-    def _projections(self, contexts: Iterable[str]) -> Iterable[Reader]:
+    def projections(self, contexts: Iterable[str]) -> Iterable[Reader]:
+        """Yield a reader for each projection."""
         for projecting in self.features.projections:
             if projecting.context in contexts:
                 projector, home = Projector(projecting), projecting.context
                 parking = self._parking(projecting.name, home, projector.key_of)
                 yield self._reader(projecting.name, home, projector, home, parking)
+
+    def queries(self, readers: Sequence[Reader]) -> Queries:
+        """Return what answers queries; `readers` may run in this process."""
+        wait_s, projections = self.settings.wait_ms / 1000, self.features.projections
+        return Queries(self.databases, readers, wait_s, self.logs, self.clock, projections)
 
     def sagas(self, contexts: Iterable[str], dispatcher: Dispatcher) -> Iterable[Reader]:
         """Yield a reader for each saga and each log it follows."""

@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
+from infra.aside.unparking import By
 from infra.audit import Entry, trail
 from infra.instances import Instance, Step, instance_of, instances, steps
 from infra.overseeing import compensate, take_again
-from infra.unparking import By
 from tests.scenario import Scenario
 
 OLGA = By(actor="olga", reason="the customer called")

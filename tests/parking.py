@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
+from infra.aside.parked import Group, groups
+from infra.aside.unparking import By, Retried, drop, retry
 from infra.log.tail import Facts
 from infra.moves import Write
-from infra.parked import Group, groups
 from infra.readers import Output, Reader
 from infra.system import System
-from infra.unparking import By, Retried, drop, retry
 from tests.scenario import Scenario
 
 OLGA = By(actor="olga", reason="mended")

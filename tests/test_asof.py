@@ -20,7 +20,7 @@ from tests.probe.past import PAST, all_tracks, mixed, one_track, sums, track, tr
 from tests.probe.rows import all_jobs
 from tests.scenario import MAX_ROWS, Scenario
 from tests.stores import Stores
-from tests.test_beginnings import drop_histories
+from tests.test_beginnings import forget
 from tests.test_readers import reader_of
 
 
@@ -59,7 +59,7 @@ QUERIES = (track(A), one_track(B), one_track(C), tracks_called("dig"), all_track
 
 
 @hypothesis_settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(lives=lives())
 def test_as_of_a_position_is_answered_what_was_answered_then(
@@ -160,7 +160,7 @@ def test_a_history_that_begins_late_says_from_where_it_is_known(settings) -> Non
     with closing(Scenario(settings, "probe", features=PAST)) as before:
         write(before, lives)
         follow(before)
-        drop_histories(before)
+        forget(before)
     with closing(Scenario(settings, "probe", features=PAST)) as kept:
         assert answer(kept, track(A), 5) == answer(kept, track(A))
         says = "history of probe.past begins at position 5, and 4 is before it; `aorist replay"

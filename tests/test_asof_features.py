@@ -26,7 +26,7 @@ from infra.log.port import Unavailable
 from infra.log.tail import Facts
 from infra.moves import Write
 from infra.readers import Output
-from infra.rebuild import rebuild
+from infra.rebuilding.rebuild import rebuild
 from projections.banking.account import account, accounts_of
 from projections.banking.statement import balance, statement, totals
 from projections.commerce.order import order, orders_of
@@ -142,9 +142,9 @@ def read(world: Scenario, context: str, query: Any) -> list[dict[str, Any]]:
 
 
 @hypothesis_settings(
-    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(acts=st.lists(acts(), min_size=1, max_size=12), seed=st.integers(0, 1_000))
+@given(acts=st.lists(acts(), min_size=1, max_size=10), seed=st.integers(0, 1_000))
 def test_the_past_is_what_a_replay_up_to_there_gives(
     all_stores: Stores, store: str, acts: list[tuple[object, Caller]], seed: int
 ) -> None:

@@ -23,6 +23,12 @@ def drop_histories(scenario: Scenario) -> None:
         scenario.sql(f"DROP TABLE probe{dot(scenario)}{name}")
 
 
+def forget(scenario: Scenario) -> None:
+    """Leave nothing of who made the tables: a program that knew no histories said nothing of it."""
+    drop_histories(scenario)
+    scenario.sql(f"DELETE FROM probe{dot(scenario)}versions")
+
+
 def dot(scenario: Scenario) -> str:
     return "_" if scenario.system.databases["probe"].is_sqlite else "."
 
@@ -38,7 +44,7 @@ def test_a_history_that_begins_late_begins_with_the_rows_as_they_are(settings) -
     with closing(Scenario(settings, "probe", features=PAST)) as before:
         write(before, lives[:3])
         follow(before)
-        drop_histories(before)
+        forget(before)
     with closing(Scenario(settings, "probe", features=PAST)) as kept:
         assert places(kept, versions_of(tracks), "id") == [(B, 5, OPEN)]
         assert begins(kept) == [{"position": 5}]
@@ -58,7 +64,7 @@ def test_a_history_that_begins_late_begins_with_the_rows_as_they_are(settings) -
 
 def test_a_history_that_begins_with_the_log_is_known_from_there(settings) -> None:
     with closing(Scenario(settings, "probe", features=PAST)) as before:
-        drop_histories(before)
+        forget(before)
     with closing(Scenario(settings, "probe", features=PAST)) as kept:
         write(kept, told_as_facts([(A, "on")]))
         follow(kept)
@@ -78,7 +84,6 @@ def test_tables_that_are_new_give_way_to_rebuilt_ones(settings) -> None:
         for name in NEW:
             before.sql(f"DROP TABLE probe_previous{dot(before)}{name}")
     with closing(Scenario(settings, "probe", features=PAST)) as kept:
-        assert begins(kept) == [{"position": 4}]
         rebuilt(kept, accept=True)
         assert begins(kept) == []
         assert rebuilt(kept).equal

@@ -11,9 +11,9 @@ from sqlalchemy import update
 from domain import Envelope, Event
 from infra.audit import Entry, trail
 from infra.discovery import Projecting
-from infra.drift import MENDED, Drift, Pass
-from infra.generations import Generation, Kept, generation_of, store
-from infra.rowchanges import ImpossibleChange
+from infra.guarding.drift import MENDED, Drift, Pass
+from infra.rebuilding.generations import Generation, Kept, generation_of, store
+from infra.rows.rowchanges import ImpossibleChange
 from projections import Changes
 from tests.probe.features import FEATURES
 from tests.probe.job import EndJob, JobStarted, PushJob, StartJob
@@ -46,8 +46,13 @@ def pass_over(
 
 def audited(scenario: Scenario, *, mend: bool = False, **options: Any) -> Drift:
     work = pass_over(scenario, **options)
+    projecting = options.get("projecting", PROJECTING)
 
     async def body() -> list[Drift]:
+        if projecting.name == PROJECTING.name and projecting is not PROJECTING:
+            # As if the changed projection had filled the live tables.
+            async with scenario.system.databases["probe"].write() as connection:
+                await store(connection, projecting, Kept(generation_of(projecting), None, 0))
         await work.begin()
         while await work.step(2):
             pass

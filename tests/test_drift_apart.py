@@ -8,7 +8,7 @@ from sqlalchemy import delete, select, update
 
 from domain import Envelope, Event
 from domain.social.profile import ProfileCreated
-from infra.rebuild import rebuild
+from infra.rebuilding.rebuild import rebuild
 from infra.settings import Settings
 from projections import Changes
 from tests.parking import Faulty, retried

@@ -7,13 +7,13 @@ import pytest
 import structlog
 
 from commands import Caller
-from infra import parking
+from infra.aside import parking
+from infra.aside.parking import TooMuchParked
 from infra.audit import Entry, trail
-from infra.generations import undo
 from infra.log.port import Unavailable
 from infra.moves import Overtaken
-from infra.parking import TooMuchParked
-from infra.rebuild import rebuild
+from infra.rebuilding.generations import undo
+from infra.rebuilding.rebuild import rebuild
 from infra.system import System
 from tests.parking import Faulty, dropped, parked, retried
 from tests.probe.features import FEATURES
@@ -253,6 +253,11 @@ def test_what_is_parked_is_measured_and_told(probe, stuck) -> None:
     assert measured("reader_parked_lag_facts") == 4, "from position 3 to 6"
     assert 120 <= (measured("reader_parked_age_seconds") or 0) < 180
     assert measured("reader_parked_facts", "saga:probe.process@probe") == 0
+    assert measured("reader_health") == 1
+    assert measured("reader_health", "saga:probe.process@probe") == 2
+    reader_of(probe.system).failure = "stopped"
+    probe.run(probe.system.measure())
+    assert measured("reader_health") == 0
     [told] = probe.system.telemetry.gauges.told()
     assert told.startswith("probe.rows: 2 facts of 1 keys are parked, the oldest for 12")
     stuck.positions.clear()

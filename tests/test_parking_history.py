@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from commands import Caller
 from commands.social.follow import FollowMember, UnfollowMember
 from commands.social.profile import CreateProfile
-from infra.rebuild import rebuild
+from infra.rebuilding.rebuild import rebuild
 from projections.social.profile import profile
 from tests.parking import Faulty, parked, retried
 from tests.scenario import Scenario
@@ -64,7 +64,7 @@ def test_a_late_follow_counts_from_its_own_position_on(social: Scenario) -> None
 
 @pytest.mark.parametrize("store", STORES)
 @hypothesis_settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -75,7 +75,8 @@ def test_a_late_follow_counts_from_its_own_position_on(social: Scenario) -> None
 def test_with_its_history_parked_and_retried_equals_never_parked(
     all_stores: Stores, store: str, toggles: list[tuple[int, int]], faults: set[int]
 ) -> None:
-    scenario = Scenario(all_stores.settings(store), "social")
+    settings = all_stores.settings(store).model_copy(update={"reader_tries": 1})
+    scenario = Scenario(settings, "social")
     try:
         joined(scenario)
         toggled(scenario, toggles)

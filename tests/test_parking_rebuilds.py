@@ -4,8 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from infra.generations import prune, undo
-from infra.rebuild import rebuild
+from infra.rebuilding.generations import prune, undo
+from infra.rebuilding.rebuild import rebuild
 from tests.parking import Faulty, parked, retried
 from tests.probe.features import FEATURES
 from tests.probe.job import PushJob, StartJob

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from commands import Caller
-from infra.drift import Drift, Pass
+from infra.aside.parked import groups
+from infra.aside.unparking import retry
+from infra.guarding.drift import Drift, Pass
 from infra.moves import Overtaken
-from infra.parked import groups
 from infra.system import System
-from infra.unparking import retry
 from tests.parking import OLGA, Faulty, parked, retried
 from tests.probe.job import PushJob
 from tests.scenario import until

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from commands import Caller
 from infra.log.port import CorruptFact, Unavailable
+from infra.log.tail import Tail
 from infra.moves import Overtaken
 from infra.readers import FAR, Reader
 from infra.system import System
@@ -230,3 +231,17 @@ def test_a_reader_may_leave_history_out(probe) -> None:
     probe.run(reader.skip_to(0))
     assert (reader.position, stored(probe)) == (1, 1)
     assert probe.run(reader.step()) == 0
+
+
+def test_facts_that_were_read_stay_as_they_are_while_others_come_in(probe: Scenario) -> None:
+    """Whoever works on them takes their end for the new position: no more may appear behind it."""
+    system = probe.system
+    tail = Tail(system.logs["probe"].store, system.codec)
+    for command in (start, StartJob(job_id=B, name="dig")):
+        probe.send(command)
+    first = probe.run(tail.read(1, 10))  # it does not begin with the log: others have read that
+    probe.send(PushJob(job_id=A, note="n"))
+    second = probe.run(tail.read(2, 10))
+    assert [at.position for _, at in first] == [2]
+    assert [at.position for _, at in second] == [3]
+    assert [at.position for _, at in probe.run(tail.read(1, 10))] == [2, 3]

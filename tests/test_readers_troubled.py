@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as some
 
+from infra.aside.parked import groups
+from infra.aside.parking import TooMuchParked
+from infra.aside.unparking import retry
 from infra.log.port import Unavailable
 from infra.log.tail import Facts
 from infra.moves import Overtaken, Write
-from infra.parked import groups
-from infra.parking import TooMuchParked
 from infra.settings import Settings
-from infra.unparking import retry
 from infra.wiring import open_system
 from tests.parking import OLGA
 from tests.probe.features import FEATURES
@@ -123,7 +123,7 @@ ACTION = some.tuples(
 
 
 @effort(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

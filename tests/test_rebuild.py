@@ -8,8 +8,8 @@ from sqlalchemy import inspect
 
 from domain import Envelope
 from infra.log.port import CorruptFact
-from infra.rebuild import Comparison, rebuild
-from infra.rowchanges import ImpossibleChange
+from infra.rebuilding.rebuild import Comparison, rebuild
+from infra.rows.rowchanges import ImpossibleChange
 from tests.probe.features import FEATURES
 from tests.probe.job import EndJob, JobPushed, JobStarted, PushJob, StartJob
 from tests.probe.rows import all_jobs, job

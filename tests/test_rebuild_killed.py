@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from infra import rebuild as rebuilding
+from infra.rebuilding import rebuild as rebuilding
+from infra.rebuilding.generations import generation_of
+from infra.rebuilding.shadow import Shadow
 from infra.settings import Settings
-from infra.shadow import Shadow
 from infra.wiring import open_system
 from tests.log.crew import Link, crew
 from tests.log.points import die
@@ -90,6 +91,10 @@ def test_other_code_does_not_go_on_with_it(
     given_jobs(probe, jobs=4, pushes=5)
     with crew() as processes:
         probe.run(processes.start(rebuild_and_die, settings, AFTER_A_BATCH).hear_all())
-    monkeypatch.setattr("infra.generations.version_of", lambda _: "another")
-    again = rebuilt(probe)
+    monkeypatch.setattr("infra.rebuilding.generations.version_of", lambda _: "another")
+    generation_of.cache_clear()
+    try:
+        again = rebuilt(probe)
+    finally:
+        generation_of.cache_clear()
     assert (again.equal, again.resumed_at) == (True, 0)

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from infra.parking import concerns_a_fact
-from infra.rebuild import rebuild
-from infra.renewal import BeingRebuilt, told
+from infra.aside.parking import concerns_a_fact
+from infra.rebuilding.rebuild import rebuild
+from infra.rebuilding.renewal import BeingRebuilt, told
+from infra.rebuilding.shadow import Shadow
 from infra.settings import Settings
-from infra.shadow import Shadow
 from infra.system import System
 from infra.wiring import open_system
 from tests.probe.features import FEATURES

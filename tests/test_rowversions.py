@@ -14,8 +14,8 @@ from sqlalchemy import MetaData, Table, select
 from domain import Event
 from infra.moves import Overtaken
 from infra.readers import Reader
-from infra.rebuild import rebuild
-from infra.rowchanges import ImpossibleChange
+from infra.rebuilding.rebuild import rebuild
+from infra.rows.rowchanges import ImpossibleChange
 from infra.wiring import open_system
 from projections import key, text
 from projections.versions import (
@@ -78,7 +78,7 @@ def rebuilt(scenario: Scenario, **options: Any) -> Any:
 
 
 @hypothesis_settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(lives=lives(), batches=st.lists(st.integers(1, 5), max_size=8))
 @example(  # a job ends and starts again in one batch, and its row is another

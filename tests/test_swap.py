@@ -6,11 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from infra.comparing import compare
-from infra.generations import NothingToUndo, kept, patiently, prune, undo
 from infra.log.port import Unavailable
-from infra.rebuild import Comparison, rebuild
-from infra.shadow import RebuiltElsewhere, Shadow
+from infra.rebuilding.generations import NothingToUndo, kept, patiently, prune, undo
+from infra.rebuilding.rebuild import Comparison, rebuild
+from infra.rebuilding.shadow import RebuiltElsewhere, Shadow
+from infra.rows.comparing import compare
 from tests.probe.features import FEATURES
 from tests.probe.job import JobPushed, JobStarted, PushJob
 from tests.probe.rows import job
@@ -133,7 +133,7 @@ def test_the_reader_goes_on_while_the_tables_are_compared(
             await asyncio.wait_for(reader_of(lived.system).step(), MAX_WAIT_S)
         return await compare(*given)
 
-    monkeypatch.setattr("infra.rebuild.compare", meanwhile)
+    monkeypatch.setattr("infra.rebuilding.rebuild.compare", meanwhile)
     found = rebuilt(lived)
     assert (found.equal, found.swapped) == (True, True)
     assert found.position == lived.head() > at, "what came meanwhile is in the new tables"
@@ -145,11 +145,11 @@ def test_a_rebuild_that_another_one_took_over_touches_nothing(
     lived: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def slowly(*given: Any) -> Any:
-        monkeypatch.setattr("infra.rebuild.compare", compare)
+        monkeypatch.setattr("infra.rebuilding.rebuild.compare", compare)
         await Shadow(PROJECTING, lived.system.databases["probe"]).begin()
         return await compare(*given)
 
-    monkeypatch.setattr("infra.rebuild.compare", slowly)
+    monkeypatch.setattr("infra.rebuilding.rebuild.compare", slowly)
     with pytest.raises((RebuiltElsewhere, Unavailable)):
         rebuilt(lived)
     assert lived.rows(job(A))["pushes"] == 3

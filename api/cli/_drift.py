@@ -2,7 +2,7 @@
 
 from api.cli._meter import Meter
 from infra.check import Finding
-from infra.drift import Drift
+from infra.guarding.drift import Drift
 from infra.system import System
 
 STEP = 2_000

@@ -12,16 +12,16 @@ import uvloop
 from rich.console import Console
 
 from domain import Refused
+from infra.candidates.whatif import RunFailed
 from infra.collector import look_rarely
 from infra.discovery import Misbuilt
 from infra.log.port import LogError
 from infra.logging import configure
 from infra.queries import Behind
-from infra.rowchanges import ImpossibleChange
+from infra.rebuilding.shadow import RebuiltElsewhere
+from infra.rows.rowchanges import ImpossibleChange
 from infra.settings import Settings, WrongConfiguration, load
-from infra.shadow import RebuiltElsewhere
 from infra.system import ReaderStopped, System
-from infra.whatif import RunFailed
 from infra.wiring import StoreAway, open_system
 
 T = TypeVar("T")

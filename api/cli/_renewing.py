@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from infra.log.port import LogError
-from infra.renewal import Outdated, is_rebuilt_elsewhere, is_renewed
+from infra.rebuilding.renewal import Outdated, is_rebuilt_elsewhere, is_renewed
 from infra.system import System
 
 NICE = 10

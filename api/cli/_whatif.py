@@ -6,19 +6,21 @@ import msgspec
 
 from api.cli._meter import Meter
 from api.cli._program import a_context, opened, out
-from infra.outcomes import Difference, Outcome, Part
+from infra.candidates.outcomes import Difference, Outcome, Part
+from infra.candidates.whatif import what_if
 from infra.settings import Settings
-from infra.whatif import what_if
 
 KINDS = {
     "projections": "rows",
     "states": "streams",
     "sagas": "steps",
+    "decisions": "decisions",
     "faults": "faults",
 }
 NOT_COMPARED = (
-    "not compared: what commands would decide, for nothing keeps all that they were decided on; "
-    "what a saga would do about the outcome of commands that were never sent"
+    "not compared: what commands of people would decide, for their values are not kept; what "
+    "commands that ask the outside world would decide; what would follow from commands that were "
+    "never sent"
 )
 
 

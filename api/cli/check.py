@@ -11,9 +11,9 @@ from api.cli._meter import Meter
 from api.cli._program import FAILED, WRONG_USE, a_context, fail, opened, out, run, settings_of
 from api.cli.replay import chosen, rebuilt
 from infra.check import Finding, examine
-from infra.drift import MAX_SAMPLE, SAMPLE
+from infra.guarding.drift import MAX_SAMPLE, SAMPLE
 from infra.log.port import CorruptFact
-from infra.rebuild import Comparison
+from infra.rebuilding.rebuild import Comparison
 from infra.settings import Settings
 from infra.system import System
 

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 import typer
 
 from api.cli._program import FAILED, WRONG_USE, out
+from infra.aside.parking import figures
 from infra.database import Database
 from infra.discovery import Features, Misbuilt, discover
 from infra.migrations import latest, revision
-from infra.parking import figures
-from infra.renewal import told
+from infra.rebuilding.renewal import told
 from infra.settings import Settings, WrongConfiguration, load
 from infra.wiring import StoreAway, reach
 

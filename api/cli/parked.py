@@ -18,12 +18,12 @@ from api.cli._program import (
     settings_of,
     who,
 )
+from infra.aside.parked import Group, group_of, groups
+from infra.aside.parked import parked as rows_of
+from infra.aside.unparking import By, Retried, drop, retry
 from infra.log.port import CorruptFact
-from infra.parked import Group, group_of, groups
-from infra.parked import parked as rows_of
 from infra.settings import Settings
 from infra.system import System
-from infra.unparking import By, Retried, drop, retry
 
 COLUMNS = ("reader", "key", "facts", "first", "last", "since", "error")
 

@@ -12,8 +12,8 @@ from api.cli._whatif import dry
 from infra.collector import paused
 from infra.database import Database
 from infra.discovery import Projecting
-from infra.generations import kept, patiently, prune, undo
-from infra.rebuild import BATCH, Comparison, rebuild_all
+from infra.rebuilding.generations import kept, patiently, prune, undo
+from infra.rebuilding.rebuild import BATCH, Comparison, rebuild_all
 from infra.settings import Settings
 from infra.system import System
 

@@ -19,11 +19,11 @@ from api.cli._program import (
     settings_of,
     who,
 )
+from infra.aside.unparking import By
 from infra.instances import Instance, instance_of, instances, steps
 from infra.overseeing import compensate, take_again
 from infra.settings import Settings
 from infra.system import System
-from infra.unparking import By
 
 COLUMNS = ("saga", "id", "phase", "at stake", "since", "next deadline", "stuck")
 LIMIT = 200

@@ -11,6 +11,9 @@ UNREADABLE = (KeyError, TypeError, msgspec.DecodeError, UnicodeDecodeError)
 """What reading a fact by its topic raises: an unknown topic, no data, or not such data."""
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 class Codec:
     """Knows every fact class by its topic."""
 
@@ -22,7 +25,7 @@ class Codec:
 
     def encode(self, event: Event) -> Encoded:
         """Return a fact as it is stored."""
-        return Encoded(event.TOPIC, msgspec.json.encode(event))
+        return Encoded(event.TOPIC, _encode(event))
 
     def decode(self, recorded: Recorded) -> Event:
         """Return the fact. Raises `CorruptFact` when its topic or its data cannot be read."""

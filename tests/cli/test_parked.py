@@ -40,6 +40,8 @@ def test_parked_facts_are_listed_shown_and_retried_with_a_reason(stuck: Program)
     shown = stuck("parked", "show", STATEMENT, ALICE).out
     assert "ImpossibleChange" in shown
     assert "waits behind it" in shown
+    told = stuck("doctor", code=1).out
+    assert f"MEND  banking: {STATEMENT} has parked 2 facts of 1 keys" in told
     again = stuck("parked", "retry", STATEMENT, "--reason", "try", code=1).out
     assert "0 facts handled, 2 still parked: ImpossibleChange" in again
     mend(stuck)

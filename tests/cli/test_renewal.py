@@ -61,6 +61,7 @@ def test_changed_code_is_noticed_and_its_tables_are_rebuilt(
     assert "another version" not in lived("doctor").out
 
 
+@pytest.mark.parametrize("store", ["postgres"])
 def test_two_workers_rebuild_it_once_and_both_go_on(
     lived: Program, working: Callable[[], None]
 ) -> None:
@@ -73,6 +74,7 @@ def test_two_workers_rebuild_it_once_and_both_go_on(
     until(lambda: lived.sql(BALANCES) == [(100,), (200,)])
 
 
+@pytest.mark.parametrize("store", ["postgres"])
 def test_changed_tables_stand_by_until_they_are_rebuilt(
     lived: Program, working: Callable[[], None]
 ) -> None:
@@ -87,6 +89,7 @@ def test_changed_tables_stand_by_until_they_are_rebuilt(
     until(lambda: lived.sql(BALANCES) == [(100,), (200,)])
 
 
+@pytest.mark.parametrize("store", ["sqlite"])
 def test_the_code_from_before_gets_its_tables_back_at_once(
     lived: Program, working: Callable[[], None]
 ) -> None:
