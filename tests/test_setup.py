@@ -106,32 +106,27 @@ def without_containers(tmp_path: Path) -> Iterator[Checkout]:
         yield checkout
 
 
-def test_the_broker_is_found_running_and_keeps_its_data(without_containers: Checkout) -> None:
+def test_the_broker_is_found_running_and_starts_again_with_its_data_when_it_was_killed(
+    without_containers: Checkout,
+) -> None:
     bare = without_containers
     assert "started" in bare.services("start", "kafka")
     first = bare.url(KAFKA_VARIABLE)
     with producer(first) as sending:
         make_topic(first, "kept")
         sending.send("kept", b"42").get(timeout=20)
-
     assert "already running" in bare.services("start", "kafka")
     assert bare.url(KAFKA_VARIABLE) == first
 
-    assert "stopped" in bare.services("stop", "kafka")
-    assert "was not running" in bare.services("stop", "kafka")
-    assert "started" in bare.services("start", "kafka")
-    assert values(bare.url(KAFKA_VARIABLE), "kept") == [b"42"]
-
-
-def test_a_broker_that_was_killed_starts_again(without_containers: Checkout) -> None:
-    bare = without_containers
-    bare.services("start", "kafka")
     record = bare.folder / ".services/kafka/server.pid"
     pid, port = record.read_text().split()
     os.kill(int(pid), signal.SIGKILL)
     # The process id in the file is another program's by now.
     record.write_text(f"{os.getpid()}\n{port}\n")
     assert "started" in bare.services("start", "kafka")
+    assert values(bare.url(KAFKA_VARIABLE), "kept") == [b"42"]
+    assert "stopped" in bare.services("stop", "kafka")
+    assert "was not running" in bare.services("stop", "kafka")
 
 
 def test_a_service_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -82,11 +82,6 @@ def kit() -> Kit:
     return Kit(found, jars)
 
 
-_REMEDY = (
-    f"Install Java {OLDEST_JAVA} or newer and Maven (macOS: brew install maven) or start Docker."
-)
-
-
 def jars_folder() -> Path:
     """Return where the jars of this checkout's broker are, once they are fetched."""
     return FOLDER / f"kafka-jars-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
@@ -181,22 +176,17 @@ class Broker:
         """What it said since its last start."""
         return self.folder / "log"
 
-    def launch(self, cluster: str) -> subprocess.Popen[bytes]:
-        """Start the process in a session of its own; a new folder is formatted for `cluster`."""
+    def prepare(self, cluster: str) -> None:
+        """Write its configuration; a new folder is formatted for `cluster`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         lines = [f"{name}={value}\n" for name, value in self._settings().items()]
         self.config.write_text("".join(lines), encoding="utf-8")
         if not (self.folder / "data/meta.properties").exists():
-            words = ("format", f"--cluster-id={cluster}", "--config", self.config)
-            done = subprocess.run(
-                self.kit.command("kafka.tools.StorageTool", *words),
-                capture_output=True,
-                text=True,
-                timeout=START_SECONDS,
-                check=False,
-            )
-            if done.returncode != 0:
-                raise Unavailable(f"its folder could not be formatted: {done.stderr.strip()}")
+            self._format(cluster)
+
+    def launch(self, cluster: str) -> subprocess.Popen[bytes]:
+        """Start the process in a session of its own, prepared."""
+        self.prepare(cluster)
         with self.log.open("wb") as log:
             return subprocess.Popen(
                 self.kit.command("kafka.Kafka", self.config, options=self.options),
@@ -206,6 +196,19 @@ class Broker:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def _format(self, cluster: str) -> None:
+        # The name is one word with its option: it may begin with a dash.
+        words = ("format", f"--cluster-id={cluster}", "--config", self.config)
+        done = subprocess.run(
+            self.kit.command("kafka.tools.StorageTool", *words),
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise Unavailable(f"its folder could not be formatted: {done.stderr.strip()}")
 
     def _settings(self) -> dict[str, str]:
         node, size = self.node, len(self.nodes)

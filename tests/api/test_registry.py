@@ -23,6 +23,7 @@ COMMITTED = committed()
 CODEC = Codec(discover().facts)
 SUBJECT = "banking.transfer.requested"
 FIRST = COMMITTED.by_subject[SUBJECT][0]
+pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # it asks none
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -31,11 +31,6 @@ from tests.source import ROOT
 SECONDS = 60
 CODEC = Codec(FACTS)
 Found = dict[tuple[str, int], tuple[Message, Any]]
-
-
-@pytest.fixture
-def prefix() -> str:
-    return f"test-{uuid4().hex[:12]}"
 
 
 @pytest.fixture
@@ -72,6 +67,7 @@ def with_every_fact(world: Scenario) -> list[tuple[Event, Envelope]]:
     return world.facts()
 
 
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # clients do not see it
 def test_every_field_of_every_fact_and_its_envelope_is_read(
     world: Scenario, relay: subprocess.Popen[bytes], prefix: str
 ) -> None:

@@ -1,11 +1,7 @@
 """The relay: every fact is on Kafka once, in order, whenever and wherever it was killed."""
 
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
@@ -13,9 +9,9 @@ from domain.banking.account import AccountFrozen, AccountOpened, AccountUnfrozen
 from infra.kafka.producing import POINTS
 from infra.settings import Settings
 from tests.brokers import LEAVES_SOCKETS, bootstrap
+from tests.kafka.conftest import Relays
 from tests.kafka.mirrored import faults, mirrored, wait_for
 from tests.scenario import Scenario
-from tests.source import ROOT
 
 pytestmark = LEAVES_SOCKETS
 ACCOUNTS, FACTS_OF_EACH = 5, 50
@@ -30,41 +26,14 @@ HISTORY = {
     for number in range(ACCOUNTS)
 }
 TOTAL = ACCOUNTS * FACTS_OF_EACH
-LONGEST_S = 60
-NEVER = "never"
-
-
-@pytest.fixture
-def prefix() -> str:
-    return f"test-{uuid4().hex[:12]}"
-
-
-def start(
-    settings: Settings, prefix: str, point: str = NEVER, count: int = 1, at: str | None = None
-) -> subprocess.Popen[bytes]:
-    words = [settings.database_url, at or bootstrap(), prefix, point, str(count)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.kafka.relaying", *words], cwd=ROOT, stdout=subprocess.DEVNULL
-    )
-
-
-@contextmanager
-def relaying(
-    settings: Settings, prefix: str, at: str | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    process = start(settings, prefix, at=at)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+KILLED = str(-signal.SIGKILL)
 
 
 def test_every_fact_is_there_once_in_order(
-    banking: Scenario, settings: Settings, prefix: str
+    banking: Scenario, settings: Settings, prefix: str, relays: Relays
 ) -> None:
     banking.given(HISTORY)
-    with relaying(settings, prefix):
+    with relays.running(settings, prefix):
         topic = f"{prefix}.banking"
         wait_for(TOTAL, lambda: len(mirrored(bootstrap(), topic)))
         banking.given({UUID(int=77): HISTORY[UUID(int=1)]})
@@ -73,31 +42,31 @@ def test_every_fact_is_there_once_in_order(
     assert faults(mirrored(bootstrap(), topic), facts) == []
 
 
-@pytest.mark.parametrize("store", ["postgres"], indirect=True)  # it begins many processes
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)  # it begins many relays
 def test_a_relay_that_is_killed_anywhere_leaves_nothing_out_and_nothing_twice(
-    banking: Scenario, settings: Settings, prefix: str
+    banking: Scenario, settings: Settings, prefix: str, relays: Relays
 ) -> None:
     banking.given(HISTORY)
     facts = [fact for fact, _ in banking.facts()]
     topic = f"{prefix}.banking"
     for point in POINTS:
         # At its second chunk, but it begins once.
-        process = start(settings, prefix, point, 1 if point in POINTS[:2] else 2)
-        assert process.wait(LONGEST_S) == -signal.SIGKILL, f"it never came to {point!r}"
+        pid = relays.start(settings, prefix, point, 1 if point in POINTS[:2] else 2)
+        assert relays.end_of(pid) == KILLED, f"it never came to {point!r}"
         found = mirrored(bootstrap(), topic)
         assert faults(found, facts[: len(found)]) == []
         assert len(found) < TOTAL, "it was killed on its way"
-    with relaying(settings, prefix):
+    with relays.running(settings, prefix):
         wait_for(TOTAL, lambda: len(mirrored(bootstrap(), topic)))
     assert faults(mirrored(bootstrap(), topic), facts) == []
 
 
 def test_two_relays_of_one_log_send_nothing_twice(
-    banking: Scenario, settings: Settings, prefix: str
+    banking: Scenario, settings: Settings, prefix: str, relays: Relays
 ) -> None:
     banking.given(HISTORY)
     topic = f"{prefix}.banking"
-    with relaying(settings, prefix), relaying(settings, prefix):
+    with relays.running(settings, prefix), relays.running(settings, prefix):
         wait_for(TOTAL, lambda: len(mirrored(bootstrap(), topic)))
         banking.given({UUID(int=77): HISTORY[UUID(int=1)]})
         wait_for(TOTAL + FACTS_OF_EACH, lambda: len(mirrored(bootstrap(), topic)))

@@ -7,8 +7,9 @@ import pytest
 
 from infra.settings import Settings
 from tests.brokers import LEAVES_SOCKETS, cluster, wait_until
+from tests.kafka.conftest import Relays
 from tests.kafka.mirrored import faults, mirrored, wait_for
-from tests.kafka.test_relay import FACTS_OF_EACH, HISTORY, relaying
+from tests.kafka.test_relay import FACTS_OF_EACH, HISTORY
 from tests.scenario import Scenario
 
 pytestmark = LEAVES_SOCKETS
@@ -24,7 +25,7 @@ def more(banking: Scenario, number: int) -> int:
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 def test_whatever_happens_to_the_brokers_every_fact_is_there_once(
-    banking: Scenario, settings: Settings, tmp_path: Path
+    banking: Scenario, settings: Settings, relays: Relays, tmp_path: Path
 ) -> None:
     with cluster(tmp_path, broker_session_timeout_ms=SESSION_MS) as three:
         at = three.bootstrap
@@ -32,7 +33,7 @@ def test_whatever_happens_to_the_brokers_every_fact_is_there_once(
         def count() -> int:
             return len(mirrored(at, TOPIC))
 
-        with relaying(settings, "faults", at):
+        with relays.running(settings, "faults", at):
             wait_for(more(banking, 0), count)
             three.pause(2)
             wanted = more(banking, 1)
@@ -45,7 +46,7 @@ def test_whatever_happens_to_the_brokers_every_fact_is_there_once(
             for number in (2, 3):
                 three.kill(number)
             wanted = more(banking, 3)  # commands need no Kafka
-            three.start()
+            three.start(2, 3)
             wait_for(wanted, count)
         facts = [fact for fact, _ in banking.facts()]
         assert faults(mirrored(at, TOPIC), facts) == []

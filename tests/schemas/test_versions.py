@@ -10,9 +10,9 @@ from infra.discovery import discover
 from infra.log.codec import Codec
 from infra.schemas.binary import Reader, Writer
 from infra.schemas.compatible import differences
-from infra.schemas.files import outdated
+from infra.schemas.files import outdated, taken_back
 from infra.schemas.records import record_of
-from infra.schemas.versions import SUFFIX, Broken, Version, committed, id_of, parsed
+from infra.schemas.versions import SUFFIX, Broken, Version, Versions, committed, id_of, parsed
 from tests.source import ROOT, expect_none
 
 FACTS = discover().facts
@@ -83,3 +83,18 @@ def line(**changes: object) -> str:
 def test_committed_lines_that_contradict_themselves_are_refused(text: str, said: str) -> None:
     with pytest.raises(Broken, match=said):
         parsed({"thing.versions.jsonl": text})
+
+
+def test_an_example_that_was_committed_is_not_changed() -> None:
+    changed = [
+        msgspec.structs.replace(one, examples=()) if number == 0 else one
+        for number, one in enumerate(COMMITTED)
+    ]
+    (told,) = taken_back(COMMITTED, Versions(changed))
+    assert "was committed and is changed; restore its line" in told
+
+
+def test_a_fact_class_that_is_gone_is_missed() -> None:
+    topic, *others = FACTS
+    with pytest.raises(Broken, match=f"{topic} is committed and no fact class has that topic"):
+        list(outdated({other: FACTS[other] for other in others}))
