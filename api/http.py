@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from api import problems, system
+from api import problems, registry, system
 from api.documentation import documented
 from api.middleware import Around
 from api.routes import Routes
@@ -49,7 +49,7 @@ def make_app(running: System, *, follow: bool = True) -> FastAPI:
         redoc_url=None,
     )
     app.state.system = running
-    found: list[APIRouter] = [system.routes]
+    found: list[APIRouter] = [system.routes, registry.routes]
     for context, feature, module in modules("api", running.features.contexts):
         routes = getattr(module, "routes", None)
         if not isinstance(routes, Routes):
