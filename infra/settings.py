@@ -120,6 +120,13 @@ class Settings(BaseSettings):
         default=6, ge=1, le=1000, description="partitions of a mirror's topic, when it is made"
     )
 
+    relay_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="port on which `aorist relay` answers /livez, /readyz and /metrics, if at all",
+    )
+
     @field_validator("database_url", "context_database_urls")
     @classmethod
     def _known_store(cls, value: Any) -> Any:

@@ -130,11 +130,14 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, size: int = NODES, **extra: str) -> Iterator[Cluster]:
+def cluster(
+    folder: Path, size: int = NODES, *, start: bool = True, **extra: str
+) -> Iterator[Cluster]:
     """Run a private cluster and end it; `extra` are settings, `a_b` for `a.b`."""
     made = Cluster(folder, size, **extra)
     try:
-        made.start()
+        if start:
+            made.start()
         yield made
     finally:
         made.close()

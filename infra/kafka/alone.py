@@ -16,10 +16,13 @@ Still = Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
-async def alone(database: Database, name: str) -> AsyncIterator[Still]:
+async def alone(
+    database: Database, name: str, waits: Callable[[], None] = lambda: None
+) -> AsyncIterator[Still]:
     """Wait until no other process that uses the database is alone under a name.
 
-    It saves work; that every fact is mirrored once does not rest on it. With SQLite nobody waits.
+    `waits` is called while it does. It saves work; that every fact is mirrored once does not
+    rest on it. With SQLite nobody waits.
     """
     if database.is_sqlite:
         yield _always
@@ -33,7 +36,8 @@ async def alone(database: Database, name: str) -> AsyncIterator[Still]:
             row = await cursor.fetchone()
             return bool(row and row[0])
 
-        while not await ask("SELECT pg_try_advisory_lock(hashtext(%s))"):  # noqa: ASYNC110
+        while not await ask("SELECT pg_try_advisory_lock(hashtext(%s))"):
+            waits()
             await asyncio.sleep(ASK_AGAIN_S)
 
         async def still() -> None:

@@ -52,6 +52,12 @@ class Relay:
         """Everything up to here is on Kafka, as far as this process knows."""
         self.failure: str | None = None
         """Why it cannot go on; None while it can."""
+        self.failures = 0
+        """How often it had to begin again."""
+        self.stands_by = False
+        """Whether it waits for another relay to go away."""
+        self.is_known = False
+        """Whether `position` was read from Kafka, or sent to it, and nobody else may move it."""
         self._tail = tail
         self._bell = bell
         self._database = database
@@ -68,9 +74,11 @@ class Relay:
         while True:
             before = self.position
             try:
-                async with alone(self._database, self.topic) as still:
+                async with alone(self._database, self.topic, self._stand_by) as still:
+                    self.stands_by = False
                     await self._mirror(poll_s, still)
             except Exception as error:  # noqa: BLE001 - only a new producer is sure of anything
+                self.failures += 1
                 self.failure = f"{type(error).__name__}: {error}"
                 pause = FIRST_BACKOFF_S if self.position > before else pause
                 log.warning(
@@ -83,6 +91,10 @@ class Relay:
             await asyncio.sleep(pause)
             pause = min(2 * pause, MAX_BACKOFF_S)
 
+    def _stand_by(self) -> None:
+        """Take note that another relay does it: what this one knows and complains of is old."""
+        self.stands_by, self.is_known, self.failure = True, False, None
+
     async def _mirror(self, poll_s: float, still: Still) -> None:
         """Mirror until something fails."""
         opening = self._in_thread(
@@ -94,7 +106,7 @@ class Relay:
             opening.add_done_callback(_discard_late)
             raise
         try:
-            self.position = producing.position
+            self.position, self.is_known = producing.position, True
             log.info("relay resumed", context=self.context, position=self.position)
             while True:
                 await self._chunk(producing, poll_s)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
-from kafka.admin import NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import TopicAlreadyExistsError
 
 FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
@@ -13,8 +13,14 @@ NEWEST = {"cleanup.policy": "compact"}
 ONE = 1
 """Partitions of a progress topic: its last record is the newest."""
 READ_S = 30.0
-PATIENCE = {"request_timeout_ms": 5_000}
-"""How long a broker may be silent: clients ask any of them, and one that stands still too."""
+PATIENCE = {
+    # Clients ask any broker, and one that stands still too.
+    "request_timeout_ms": 5_000,
+    # So that no broker is said to be there soon after it is so, and that it is back as well.
+    "bootstrap_timeout_ms": 10_000,
+    "reconnect_backoff_max_ms": 1_000,
+}
+"""How long a broker may be silent, and be away, before that is a failure."""
 POLL_MS = 100
 
 Connection = dict[str, Any]
@@ -51,8 +57,21 @@ def ensure(connection: Connection, topic: str, partitions: int) -> None:
                 raise Misconfigured(
                     f"topic {new.name} must have one partition; delete it, and the mirror with it"
                 )
+        _require_settings(admin, wanted)
     finally:
         admin.close()
+
+
+def _require_settings(admin: KafkaAdminClient, wanted: list[NewTopic]) -> None:
+    """Refuse topics that lose facts: what is gone from them is not sent again."""
+    topics = [ConfigResource(ConfigResourceType.TOPIC, new.name) for new in wanted]
+    found = admin.describe_configs(topics, config_filter="all")["topic"]
+    for new in wanted:
+        for name, value in new.topic_configs.items():
+            if (is_now := found[new.name][name]["value"]) != value:
+                raise Misconfigured(
+                    f"topic {new.name} has {name}={is_now} and would lose facts; set it to {value}"
+                )
 
 
 def position_in(connection: Connection, topic: str) -> int:

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from domain import Envelope
 from domain.banking.account import AccountFrozen
@@ -21,6 +22,7 @@ pytestmark = LEAVES_SOCKETS
 TOPIC = AccountFrozen.TOPIC
 FACTS = {TOPIC: AccountFrozen}
 STREAM = UUID(int=5)
+POLICIES = ("compact", "delete")
 AT = Envelope(
     context="banking",
     stream=STREAM,
@@ -67,6 +69,21 @@ def test_topics_are_made_once_and_their_partitions_stay() -> None:
     told = {one["name"]: one for one in admin.describe_topics([topic, progress_of(topic)])}
     admin.close()
     assert [len(told[name]["partitions"]) for name in (topic, progress_of(topic))] == [3, 1]
+
+
+def test_a_topic_that_loses_facts_is_refused_until_it_is_set_right() -> None:
+    connection, topic = {"bootstrap_servers": bootstrap()}, f"test-{uuid4().hex[:12]}"
+    ensure(connection, topic, 1)
+    admin = KafkaAdminClient(**connection)
+    try:
+        for name, wrong, right in [("retention.ms", "1000", "-1"), ("cleanup.policy", *POLICIES)]:
+            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {name: wrong})])
+            with pytest.raises(Misconfigured, match=f"{topic} has {name}={wrong}.* to {right}$"):
+                ensure(connection, topic, 1)
+            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {name: right})])
+            ensure(connection, topic, 1)
+    finally:
+        admin.close()
 
 
 def test_a_progress_topic_of_two_partitions_is_refused() -> None:
