@@ -2,15 +2,12 @@
 
 import asyncio
 
-from infra.kafka.encode import Encoder
+from infra.kafka.parts import mirrors
 from infra.kafka.producing import Watch, nobody
 from infra.kafka.relay import MAX_CHUNK, Relay
 from infra.log.notify import listen
-from infra.schemas.cloudevents import topic_of
-from infra.schemas.versions import Versions, committed
+from infra.schemas.versions import Versions
 from infra.system import System
-
-SEPARATOR = ","
 
 
 def relays(
@@ -21,29 +18,9 @@ def relays(
     watch: Watch = nobody,
 ) -> list[Relay]:
     """Return a relay for each context of a system. Raises `Broken` where a schema is missing."""
-    settings = system.settings
-    known = versions or committed()
-    connection = {"bootstrap_servers": settings.kafka_bootstrap.split(SEPARATOR)}
     return [
-        Relay(
-            system.tails[context],
-            system.bells[context],
-            system.databases[context],
-            Encoder(
-                {
-                    topic: fact
-                    for topic, fact in system.features.facts.items()
-                    if topic.startswith(f"{context}.")
-                },
-                known,
-            ),
-            connection,
-            topic_of(context, settings.kafka_prefix),
-            partitions=settings.kafka_partitions,
-            chunk=chunk,
-            watch=watch,
-        )
-        for context in system.contexts
+        Relay(one, system.bells[one.context], chunk=chunk, watch=watch)
+        for one in mirrors(system, versions)
     ]
 
 

@@ -13,12 +13,9 @@ from typing import TypeVar
 import structlog
 
 from infra.bell import Bell
-from infra.database import Database
 from infra.kafka.alone import Still, alone
-from infra.kafka.encode import Encoder
+from infra.kafka.parts import Mirror
 from infra.kafka.producing import Producing, Watch, nobody
-from infra.kafka.topics import Connection
-from infra.log.tail import Tail
 
 MAX_CHUNK = 1_000
 """Facts in one transaction, and so in memory."""
@@ -35,19 +32,14 @@ class Relay:
 
     def __init__(
         self,
-        tail: Tail,
+        mirror: Mirror,
         bell: Bell,
-        database: Database,
-        encoder: Encoder,
-        connection: Connection,
-        topic: str,
         *,
-        partitions: int,
         chunk: int = MAX_CHUNK,
         watch: Watch = nobody,
     ) -> None:
-        self.context = tail.context
-        self.topic = topic
+        self.context = mirror.context
+        self.topic = mirror.topic
         self.position = 0
         """Everything up to here is on Kafka, as far as this process knows."""
         self.failure: str | None = None
@@ -58,15 +50,11 @@ class Relay:
         """Whether it waits for another relay to go away."""
         self.is_known = False
         """Whether `position` was read from Kafka, or sent to it, and nobody else may move it."""
-        self._tail = tail
+        self._mirror = mirror
         self._bell = bell
-        self._database = database
-        self._encoder = encoder
-        self._connection = connection
-        self._partitions = partitions
         self._limit = min(chunk, MAX_CHUNK)
         self._watch = watch
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"relay-{tail.context}")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"relay-{mirror.context}")
 
     async def run(self, poll_s: float) -> None:
         """Mirror until cancelled; after a failure begin again, ever more slowly."""
@@ -74,9 +62,9 @@ class Relay:
         while True:
             before = self.position
             try:
-                async with alone(self._database, self.topic, self._stand_by) as still:
+                async with alone(self._mirror.database, self.topic, self._stand_by) as still:
                     self.stands_by = False
-                    await self._mirror(poll_s, still)
+                    await self._relay(poll_s, still)
             except Exception as error:  # noqa: BLE001 - only a new producer is sure of anything
                 self.failures += 1
                 self.failure = f"{type(error).__name__}: {error}"
@@ -95,10 +83,11 @@ class Relay:
         """Take note that another relay does it: what this one knows and complains of is old."""
         self.stands_by, self.is_known, self.failure = True, False, None
 
-    async def _mirror(self, poll_s: float, still: Still) -> None:
+    async def _relay(self, poll_s: float, still: Still) -> None:
         """Mirror until something fails."""
+        mirror = self._mirror
         opening = self._in_thread(
-            lambda: Producing(self._connection, self.topic, self._partitions, self._watch)
+            lambda: Producing(mirror.connection, self.topic, mirror.partitions, self._watch)
         )
         try:
             producing = await asyncio.shield(opening)
@@ -117,12 +106,12 @@ class Relay:
 
     async def _chunk(self, producing: Producing, poll_s: float) -> None:
         heard = self._bell.rings
-        facts = await self._tail.read(self.position, self._limit)
+        facts = await self._mirror.tail.read(self.position, self._limit)
         if not facts:
             await self._bell.wait(poll_s, heard)
             return
         started = time.perf_counter()
-        messages = [self._encoder(fact, at) for fact, at in facts]
+        messages = [self._mirror.encoder(fact, at) for fact, at in facts]
         position = facts[-1][1].position
         await asyncio.shield(self._in_thread(lambda: producing.send(messages, position)))
         self.position = position

@@ -6,7 +6,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
-from kafka.errors import TopicAlreadyExistsError
+from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 NEWEST = {"cleanup.policy": "compact"}
@@ -25,6 +25,9 @@ POLL_MS = 100
 
 Connection = dict[str, Any]
 """What kafka-python is told about the way to the brokers: `bootstrap_servers` and the like."""
+
+UNREACHABLE = (KafkaError, TimeoutError)
+"""What is raised when brokers do not answer, or refuse."""
 
 
 class Misconfigured(Exception):
@@ -57,13 +60,16 @@ def ensure(connection: Connection, topic: str, partitions: int) -> None:
                 raise Misconfigured(
                     f"topic {new.name} must have one partition; delete it, and the mirror with it"
                 )
-        _require_settings(admin, wanted)
+        # Not the new ones: a broker knows nothing of them for a moment.
+        _require_settings(admin, [new for new in wanted if not there[new.name]["error_code"]])
     finally:
         admin.close()
 
 
 def _require_settings(admin: KafkaAdminClient, wanted: list[NewTopic]) -> None:
     """Refuse topics that lose facts: what is gone from them is not sent again."""
+    if not wanted:
+        return
     topics = [ConfigResource(ConfigResourceType.TOPIC, new.name) for new in wanted]
     found = admin.describe_configs(topics, config_filter="all")["topic"]
     for new in wanted:
@@ -72,6 +78,31 @@ def _require_settings(admin: KafkaAdminClient, wanted: list[NewTopic]) -> None:
                 raise Misconfigured(
                     f"topic {new.name} has {name}={is_now} and would lose facts; set it to {value}"
                 )
+
+
+def existing(connection: Connection, topic: str) -> bool:
+    """Say whether a topic is there."""
+    admin = KafkaAdminClient(**connection, **PATIENCE)
+    try:
+        return not admin.describe_topics([topic])[0]["error_code"]
+    finally:
+        admin.close()
+
+
+def remove(connection: Connection, topic: str) -> None:
+    """Delete the topics of a mirror, and wait until they are gone."""
+    names = [topic, progress_of(topic)]
+    admin = KafkaAdminClient(**connection, **PATIENCE)
+    try:
+        until = time.monotonic() + READ_S
+        while there := [t["name"] for t in admin.describe_topics(names) if not t["error_code"]]:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{', '.join(there)} cannot be deleted")
+            with suppress(UnknownTopicOrPartitionError):
+                admin.delete_topics(there)
+            time.sleep(POLL_MS / 1000)
+    finally:
+        admin.close()
 
 
 def position_in(connection: Connection, topic: str) -> int:

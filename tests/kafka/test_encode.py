@@ -8,7 +8,7 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from domain import Envelope
+from domain import Envelope, Event
 from domain.banking.account import AccountFrozen
 from infra.kafka.encode import Encoder
 from infra.kafka.topics import Misconfigured, ensure, position_in, progress_of
@@ -58,6 +58,26 @@ def test_a_fact_that_its_schema_cannot_say_is_named_by_its_position() -> None:
     broken = AccountFrozen(reason=5)  # type: ignore[arg-type]
     with pytest.raises(Unwritable, match=r"banking log, position 7: banking\.account\.frozen: "):
         Encoder(FACTS, committed())(broken, AT)
+
+
+class Grown(Event, frozen=True):
+    """It has had a further field since."""
+
+    TOPIC = "banking.account.grown"
+    reason: str
+    remark: str = ""
+
+
+def test_a_value_of_an_earlier_version_is_known_as_that_of_today() -> None:
+    newest = without_docs(record_of(Grown))
+    older = {**newest, "fields": newest["fields"][:1]}
+    versions = [Version(Grown.TOPIC, n, id_of(s), s) for n, s in enumerate((older, newest), 1)]
+    encoder = Encoder({Grown.TOPIC: Grown}, Versions(versions))
+    written = b"\0" + versions[0].id.to_bytes(4) + b"\x0afraud"
+    today = b"\0" + versions[1].id.to_bytes(4) + b"\x0afraud\0"
+    assert encoder.today(written) == encoder.today(today) == today
+    for strange in (b"", b"\0", b"anything else", written[:7]):
+        assert encoder.today(strange) == strange
 
 
 def test_topics_are_made_once_and_their_partitions_stay() -> None:

@@ -1,0 +1,57 @@
+"""What a mirror of one context's log consists of."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from infra.database import Database
+from infra.kafka.encode import Encoder
+from infra.kafka.topics import Connection
+from infra.log.tail import Tail
+from infra.schemas.cloudevents import topic_of
+from infra.schemas.versions import Versions, committed
+from infra.system import System
+
+SEPARATOR = ","
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """A log, its topic, and how facts become messages."""
+
+    context: str
+    topic: str
+    partitions: int
+    """When the topic is made."""
+    connection: Connection
+    encoder: Encoder
+    tail: Tail
+    database: Database
+    head: Callable[[], Awaitable[int]]
+    """Returns the position of the log's last fact."""
+
+
+def mirrors(system: System, versions: Versions | None = None) -> list[Mirror]:
+    """Return the mirror of each context of a system. Raises `Broken` where a schema is missing."""
+    settings = system.settings
+    known = versions or committed()
+    connection = {"bootstrap_servers": settings.kafka_bootstrap.split(SEPARATOR)}
+    return [
+        Mirror(
+            context,
+            topic_of(context, settings.kafka_prefix),
+            settings.kafka_partitions,
+            connection,
+            Encoder(
+                {
+                    topic: fact
+                    for topic, fact in system.features.facts.items()
+                    if topic.startswith(f"{context}.")
+                },
+                known,
+            ),
+            system.tails[context],
+            system.databases[context],
+            system.logs[context].store.head,
+        )
+        for context in system.contexts
+    ]
