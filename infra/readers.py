@@ -88,6 +88,10 @@ class Reader:
         # A process repeats its commands from its last position on: its batches stay small.
         self._most = batch if self.is_process else max(batch, min(FAR * batch, MAX_PAGE))
 
+    def read_through(self, tail: Tail) -> None:
+        """Take the same facts from elsewhere; only before it runs."""
+        self._tail = tail
+
     @property
     def is_process(self) -> bool:
         """Whether it runs a saga: what it does makes new facts."""

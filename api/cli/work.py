@@ -2,24 +2,59 @@
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import Annotated
 
 import typer
 
-from api.cli._program import Contexts, opened, out, run, settings_of
+from api.cli._program import WRONG_USE, Contexts, fail, opened, out, run, settings_of
 from api.cli._renewing import renewing
 from infra.settings import Settings
+from infra.system import System
 
 
-def work(context: typer.Context, contexts: Contexts = None) -> None:
+class Source(StrEnum):
+    """Where readers take facts from."""
+
+    LOG = "log"
+    KAFKA = "kafka"
+
+
+def work(
+    context: typer.Context,
+    contexts: Contexts = None,
+    source: Annotated[
+        Source, typer.Option("--from", help="kafka: from the mirror, readers shared by a group.")
+    ] = Source.LOG,
+) -> None:
     """Run projections, sagas and deadlines without the API, until stopped."""
-    run(_work(settings_of(context), contexts))
+    settings = settings_of(context)
+    if source is Source.KAFKA and not settings.kafka_bootstrap:
+        fail("kafka_bootstrap is not set; set it to HOST:PORT of a Kafka broker", WRONG_USE)
+    run(_work(settings, contexts, source))
 
 
-async def _work(settings: Settings, contexts: list[str] | None) -> None:
+async def _work(settings: Settings, contexts: list[str] | None, source: Source) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with opened(settings, contexts) as system, renewing(system):
+    async with opened(settings, contexts) as system, _fed(system, source), renewing(system):
         await system.follow()
-        out.print(f"{len(system.readers)} readers follow {', '.join(system.contexts)}")
+        names = ", ".join(system.contexts)
+        out.print(f"{len(system.readers)} readers follow {names}, from {source}")
         await stop.wait()
+
+
+@asynccontextmanager
+async def _fed(system: System, source: Source) -> AsyncIterator[None]:
+    """Have the readers take facts from where they should."""
+    if source is Source.LOG:
+        yield
+        return
+    # Here, as Kafka's client takes a while to load, and other verbs need nothing of it.
+    from infra.kafka.following import from_kafka
+
+    async with from_kafka(system):
+        yield

@@ -9,6 +9,7 @@ from infra.kafka.topics import Connection
 from infra.log.tail import Tail
 from infra.schemas.cloudevents import topic_of
 from infra.schemas.versions import Versions, committed
+from infra.settings import Settings
 from infra.system import System
 
 SEPARATOR = ","
@@ -30,11 +31,16 @@ class Mirror:
     """Returns the position of the log's last fact."""
 
 
+def connection_of(settings: Settings) -> Connection:
+    """Return what Kafka's client is told about the way to the brokers."""
+    return {"bootstrap_servers": settings.kafka_bootstrap.split(SEPARATOR)}
+
+
 def mirrors(system: System, versions: Versions | None = None) -> list[Mirror]:
     """Return the mirror of each context of a system. Raises `Broken` where a schema is missing."""
     settings = system.settings
     known = versions or committed()
-    connection = {"bootstrap_servers": settings.kafka_bootstrap.split(SEPARATOR)}
+    connection = connection_of(settings)
     return [
         Mirror(
             context,

@@ -1,0 +1,168 @@
+"""The facts of a topic in the order of the log: its partitions, put together by position.
+
+Used by one thread at a time.
+"""
+
+import time
+from collections import Counter
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from kafka import KafkaConsumer, TopicPartition
+
+from domain import Envelope, Event
+from infra.kafka.encode import HEAD, MAGIC
+from infra.kafka.topics import PATIENCE, Connection
+from infra.log.port import Unavailable
+from infra.log.tail import Facts
+from infra.schemas.binary import Reader
+from infra.schemas.cloudevents import PREFIX
+from infra.schemas.records import record_of
+from infra.schemas.versions import Versions
+
+LOOK_S = 0.05
+"""How long it looks for facts that are not there yet."""
+MAX_WAITING = 5_000
+"""Messages in memory of each partition that is ahead of the others."""
+GAP_S = 10.0
+"""After which a position that does not come, though later ones are there, is a missing one."""
+
+
+class MissingOnKafka(Unavailable):
+    """The topic lacks a fact; the message says what to do."""
+
+
+class Decoder:
+    """Makes facts and envelopes of messages."""
+
+    def __init__(self, facts: dict[str, type[Event]], versions: Versions) -> None:
+        self._facts = facts
+        self._versions = versions
+        self._readers: dict[int, Reader] = {}
+
+    def __call__(self, context: str, record: Any) -> tuple[Event, Envelope]:
+        """Return a fact. Raises `Unreadable`, or `LookupError` for a schema that nobody knows."""
+        id = int.from_bytes(record.value[len(MAGIC) : HEAD])
+        if id not in self._readers:
+            version = self._versions.by_id[id]
+            fact = self._facts[version.subject]
+            self._readers[id] = Reader(fact, version.schema, record_of(fact))
+        told = {name: value.decode() for name, value in record.headers}
+        at = Envelope(
+            context=context,
+            stream=UUID(told[f"{PREFIX}subject"]),
+            version=int(told[f"{PREFIX}streamversion"]),
+            position=int(told[f"{PREFIX}position"]),
+            topic=told[f"{PREFIX}type"],
+            time=datetime.fromisoformat(told[f"{PREFIX}time"]),
+            actor=told[f"{PREFIX}actor"],
+            command_id=UUID(told[f"{PREFIX}commandid"]),
+            correlation_id=UUID(told[f"{PREFIX}correlationid"]),
+            causation_id=_id(told.get(f"{PREFIX}causationid")),
+            traceparent=told.get(f"{PREFIX}traceparent"),
+        )
+        return self._readers[id](record.value[HEAD:]), at
+
+
+def _id(text: str | None) -> UUID | None:
+    return UUID(text) if text else None
+
+
+class Merged:
+    """A topic from some position on. Every call may raise what Kafka's client raises."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        context: str,
+        topic: str,
+        decode: Decoder,
+        gap_s: float = GAP_S,
+    ) -> None:
+        self.position = 0
+        """Of the last fact that was read."""
+        self._context = context
+        self._decode = decode
+        self._gap_s = gap_s
+        self._consumer = KafkaConsumer(
+            **connection,
+            **PATIENCE,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+        self._waiting: dict[int, tuple[TopicPartition, Any]] = {}
+        self._ahead: Counter[TopicPartition] = Counter()
+        self._stuck_since: float | None = None
+        numbers = self._consumer.partitions_for_topic(topic)
+        if not numbers:
+            self.close()
+            raise MissingOnKafka(f"topic {topic} is not there; run aorist relay")
+        self._partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+        self._consumer.assign(self._partitions)
+        self._consumer.seek_to_beginning(*self._partitions)
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._consumer.close()
+
+    def seek(self, position: int, time_ms: int) -> None:
+        """Go on behind a position, whose fact has a time: those behind it have no earlier one."""
+        found = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, time_ms))
+        for partition in self._partitions:
+            if (at := found.get(partition)) is not None:
+                self._consumer.seek(partition, at.offset)
+            else:
+                self._consumer.seek_to_end(partition)
+        self._consumer.resume(*self._partitions)
+        self._waiting.clear()
+        self._ahead.clear()
+        self._stuck_since = None
+        self.position = position
+
+    def read(self, limit: int) -> Facts:
+        """Return at most `limit` facts behind the position; waits `LOOK_S` for the first."""
+        found: list[tuple[Event, Envelope]] = []
+        until = time.monotonic() + LOOK_S
+        while len(found) < limit:
+            waiting = self._waiting.pop(self.position + 1, None)
+            if waiting is not None:
+                partition, record = waiting
+                self._ahead[partition] -= 1
+                found.append(self._decode(self._context, record))
+                self.position += 1
+            elif found or time.monotonic() > until:
+                break
+            else:
+                self._poll(limit)
+        if not found:
+            self._look_for_gap()
+        else:
+            self._stuck_since = None
+        return tuple(found)
+
+    def _poll(self, limit: int) -> None:
+        full = [one for one in self._partitions if self._ahead[one] >= MAX_WAITING]
+        # One that is not ahead has what comes next: it is never among those that wait.
+        self._consumer.resume(*(one for one in self._partitions if one not in full))
+        self._consumer.pause(*full)
+        polled = self._consumer.poll(timeout_ms=int(LOOK_S * 1000), max_records=limit)
+        for partition, records in polled.items():
+            for record in records:
+                position = int(dict(record.headers)[f"{PREFIX}position"])
+                if position > self.position and position not in self._waiting:  # once is enough
+                    self._waiting[position] = partition, record
+                    self._ahead[partition] += 1
+
+    def _look_for_gap(self) -> None:
+        if not self._waiting:
+            self._stuck_since = None
+            return
+        now = time.monotonic()
+        self._stuck_since = self._stuck_since or now
+        if now - self._stuck_since > self._gap_s:
+            raise MissingOnKafka(
+                f"position {self.position + 1} of {self._context} is not on Kafka, later ones are; "
+                "run aorist mirror verify --repair"
+            )
