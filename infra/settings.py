@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 
@@ -120,6 +120,25 @@ class Settings(BaseSettings):
         default=6, ge=1, le=1000, description="partitions of a mirror's topic, when it is made"
     )
 
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="how Kafka brokers are spoken to; SSL is TLS"
+    )
+    kafka_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] = Field(
+        default="SCRAM-SHA-512", description="how they are told the password, with SASL"
+    )
+    kafka_user: str = Field(default="", description="name for Kafka brokers, with SASL")
+    kafka_password: SecretStr = Field(
+        default=SecretStr(""), description="password for Kafka brokers, with SASL"
+    )
+    kafka_ca_file: Path | None = Field(
+        default=None, description="PEM file that vouches for Kafka brokers, if not the system's"
+    )
+    kafka_certificate_file: Path | None = Field(
+        default=None, description="PEM file with the certificate that Kafka brokers ask for, if any"
+    )
+    kafka_key_file: Path | None = Field(
+        default=None, description="PEM file with that certificate's key"
+    )
     relay_port: int | None = Field(
         default=None,
         ge=0,

@@ -33,7 +33,20 @@ class Mirror:
 
 def connection_of(settings: Settings) -> Connection:
     """Return what Kafka's client is told about the way to the brokers."""
-    return {"bootstrap_servers": settings.kafka_bootstrap.split(SEPARATOR)}
+    connection: Connection = {
+        "bootstrap_servers": settings.kafka_bootstrap.split(SEPARATOR),
+        "security_protocol": settings.kafka_security,
+    }
+    if settings.kafka_security.startswith("SASL"):
+        connection["sasl_mechanism"] = settings.kafka_mechanism
+        connection["sasl_plain_username"] = settings.kafka_user
+        connection["sasl_plain_password"] = settings.kafka_password.get_secret_value()
+    files = {
+        "ssl_cafile": settings.kafka_ca_file,
+        "ssl_certfile": settings.kafka_certificate_file,
+        "ssl_keyfile": settings.kafka_key_file,
+    }
+    return connection | {name: str(path) for name, path in files.items() if path is not None}
 
 
 def mirrors(system: System, versions: Versions | None = None) -> list[Mirror]:

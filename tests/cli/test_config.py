@@ -99,3 +99,9 @@ def test_a_store_that_is_away_is_one_sentence(folder: Path) -> None:
     said = away("events", code=1).err
     assert said.startswith("aorist: postgresql://nobody@127.0.0.1:1/nothing")
     assert len(said.splitlines()) == 1
+
+
+def test_a_password_is_not_shown(embedded: Program, folder: Path) -> None:
+    said = embedded("config", env={"AORIST_KAFKA_PASSWORD": "only between us"}).out
+    assert "only between us" not in said
+    assert row(said, "kafka_password").startswith("kafka_password ***")

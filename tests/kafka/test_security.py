@@ -1,0 +1,140 @@
+"""The way to the brokers: a password (SCRAM), TLS, or both."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from kafka import KafkaAdminClient
+from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
+
+from infra.services._brokers import MEMORY, SOON, Broker, Node, kit, new_cluster
+from infra.services._system import free_port
+from infra.settings import Settings
+from tests.brokers import LEAVES_SOCKETS
+from tests.cli.program import Program
+from tests.kafka.test_relay import HISTORY, TOTAL
+from tests.scenario import Scenario
+
+pytestmark = [LEAVES_SOCKETS, pytest.mark.parametrize("store", ["sqlite"], indirect=True)]
+USER, PASSWORD = "relay", "a password, with a comma"
+
+
+class Secured(NamedTuple):
+    """A broker that is reached in three ways."""
+
+    password: int
+    tls: int
+    both: int
+    certificate: Path
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """Make a certificate of this machine; return its file, and one with its key besides."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a broker")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    public = made.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    (folder / "certificate.pem").write_bytes(public)
+    (folder / "store.pem").write_bytes(private + public)
+    return folder / "certificate.pem", folder / "store.pem"
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    folder = tmp_path_factory.mktemp("secured")
+    public, store = certificate(folder)
+    node = Node.on_free_ports(1)
+    ports = {"PASSWORD": free_port(), "TLS": free_port(), "BOTH": free_port()}
+    outside = {"PLAINTEXT": node.port, **ports}
+    advertised = ",".join(f"{name}://127.0.0.1:{port}" for name, port in outside.items())
+    login = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+    settings = {
+        "listeners": f"{advertised},CONTROLLER://127.0.0.1:{node.controller_port}",
+        "advertised.listeners": advertised,
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,"
+        "PASSWORD:SASL_PLAINTEXT,TLS:SSL,BOTH:SASL_SSL",
+        "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "listener.name.password.scram-sha-512.sasl.jaas.config": login,
+        "listener.name.both.scram-sha-512.sasl.jaas.config": login,
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(store),
+    }
+    made = Broker(kit(), folder / "broker", node, (node,), settings, (*MEMORY, SOON))
+    process = made.launch(new_cluster())
+    try:
+        made.wait(process)
+        admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{node.port}")
+        wanted = UserScramCredentialUpsertion(USER, ScramMechanism.SCRAM_SHA_512, PASSWORD)
+        admin.alter_user_scram_credentials([wanted])
+        admin.close()
+        yield Secured(ports["PASSWORD"], ports["TLS"], ports["BOTH"], public)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def mirrored(
+    settings: Settings, prefix: str, port: int, tmp_path: Path, code: int = 0, **more: object
+) -> str:
+    """Have the program mirror a log; it must end with `code`. Returns what it says."""
+    env = {"bootstrap": f"127.0.0.1:{port}", "prefix": prefix, **more}
+    told = {f"AORIST_KAFKA_{name.upper()}": str(value) for name, value in env.items()}
+    aorist = Program(settings.database_url, tmp_path)
+    words = ("mirror", "verify", "--repair", "--context", "banking")
+    ended = aorist(*words, env=told, code=code)
+    return ended.out + ended.err
+
+
+def test_a_password_is_told_and_a_wrong_one_refused(
+    banking: Scenario, settings: Settings, broker: Secured, prefix: str, tmp_path: Path
+) -> None:
+    banking.given(HISTORY)
+    given = {"security": "SASL_PLAINTEXT", "user": USER}
+    refused = mirrored(settings, prefix, broker.password, tmp_path, 1, password="wrong", **given)
+    assert "SaslAuthenticationFailedError" in refused
+    told = mirrored(settings, prefix, broker.password, tmp_path, password=PASSWORD, **given)
+    assert f"{TOTAL} facts are equal" in told
+
+
+def test_brokers_are_reached_by_tls_when_somebody_vouches_for_them(
+    banking: Scenario, settings: Settings, broker: Secured, prefix: str, tmp_path: Path
+) -> None:
+    banking.given(HISTORY)
+    refused = mirrored(settings, prefix, broker.tls, tmp_path, 1, security="SSL")
+    assert "certificate verify failed" in refused
+    given = {"security": "SSL", "ca_file": broker.certificate}
+    assert f"{TOTAL} facts are equal" in mirrored(settings, prefix, broker.tls, tmp_path, **given)
+
+
+def test_a_password_is_told_by_tls(
+    banking: Scenario, settings: Settings, broker: Secured, prefix: str, tmp_path: Path
+) -> None:
+    banking.given(HISTORY)
+    given = {"user": USER, "password": PASSWORD, "ca_file": broker.certificate}
+    told = mirrored(settings, prefix, broker.both, tmp_path, security="SASL_SSL", **given)
+    assert f"{TOTAL} facts are equal" in told
