@@ -99,7 +99,12 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
 
 
 def mirrored(
-    settings: Settings, prefix: str, port: int, tmp_path: Path, code: int = 0, **more: object
+    settings: Settings,
+    prefix: str,
+    port: int,
+    tmp_path: Path,
+    more: dict[str, object],
+    code: int = 0,
 ) -> str:
     """Have the program mirror a log; it must end with `code`. Returns what it says."""
     env = {"bootstrap": f"127.0.0.1:{port}", "prefix": prefix, **more}
@@ -115,9 +120,11 @@ def test_a_password_is_told_and_a_wrong_one_refused(
 ) -> None:
     banking.given(HISTORY)
     given = {"security": "SASL_PLAINTEXT", "user": USER}
-    refused = mirrored(settings, prefix, broker.password, tmp_path, 1, password="wrong", **given)
+    refused = mirrored(
+        settings, prefix, broker.password, tmp_path, {**given, "password": "wrong"}, 1
+    )
     assert "SaslAuthenticationFailedError" in refused
-    told = mirrored(settings, prefix, broker.password, tmp_path, password=PASSWORD, **given)
+    told = mirrored(settings, prefix, broker.password, tmp_path, {**given, "password": PASSWORD})
     assert f"{TOTAL} facts are equal" in told
 
 
@@ -125,16 +132,17 @@ def test_brokers_are_reached_by_tls_when_somebody_vouches_for_them(
     banking: Scenario, settings: Settings, broker: Secured, prefix: str, tmp_path: Path
 ) -> None:
     banking.given(HISTORY)
-    refused = mirrored(settings, prefix, broker.tls, tmp_path, 1, security="SSL")
+    refused = mirrored(settings, prefix, broker.tls, tmp_path, {"security": "SSL"}, 1)
     assert "certificate verify failed" in refused
     given = {"security": "SSL", "ca_file": broker.certificate}
-    assert f"{TOTAL} facts are equal" in mirrored(settings, prefix, broker.tls, tmp_path, **given)
+    assert f"{TOTAL} facts are equal" in mirrored(settings, prefix, broker.tls, tmp_path, given)
 
 
 def test_a_password_is_told_by_tls(
     banking: Scenario, settings: Settings, broker: Secured, prefix: str, tmp_path: Path
 ) -> None:
     banking.given(HISTORY)
-    given = {"user": USER, "password": PASSWORD, "ca_file": broker.certificate}
-    told = mirrored(settings, prefix, broker.both, tmp_path, security="SASL_SSL", **given)
+    given = {"security": "SASL_SSL", "user": USER, "password": PASSWORD}
+    files = {"ca_file": broker.certificate}
+    told = mirrored(settings, prefix, broker.both, tmp_path, {**given, **files})
     assert f"{TOTAL} facts are equal" in told
