@@ -123,7 +123,8 @@ def test_a_password_is_told_and_a_wrong_one_refused(
     refused = mirrored(
         settings, prefix, broker.password, tmp_path, {**given, "password": "wrong"}, 1
     )
-    assert "SaslAuthenticationFailedError" in refused
+    # Why is not always told: the client may see the end of the connection first.
+    assert "Unable to bootstrap from" in refused
     told = mirrored(settings, prefix, broker.password, tmp_path, {**given, "password": PASSWORD})
     assert f"{TOTAL} facts are equal" in told
 
