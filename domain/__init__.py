@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Self, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -17,6 +17,14 @@ MAX_BREACHES = 100
 """How many breaches a watcher names; a log with more needs no longer list."""
 
 Amount = Annotated[int, msgspec.Meta(ge=-MAX_AMOUNT, le=MAX_AMOUNT)]
+
+T = TypeVar("T")
+PERSONAL = {"personal": True}
+Personal = Annotated[T, msgspec.Meta(extra=PERSONAL)]
+"""A field of a fact that tells something of a person: `email: Personal[str]`.
+
+The mark says what must never come into log lines, metrics or errors, and reaches the schemas.
+"""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
