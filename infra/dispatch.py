@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
+from pydantic import SecretStr
 
 from commands import Caller, Ids, Log, Receipt
 from domain import Invalid, ProcessOnly, Refused, is_process
@@ -252,10 +253,15 @@ class Dispatcher:
 
 
 def fingerprint(command: object, expected: int | None = None) -> str:
-    """Return a digest of a command's values, the same whatever the order of its mappings."""
+    """Return a digest of a command's values, the same whatever the order of its mappings.
+
+    Secrets are left out of it: it is kept, and a password could be guessed by it.
+    """
     data = msgspec.json.encode([command, expected], order="sorted", enc_hook=_plain)
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return "secret"
     raise TypeError(f"a command field of type {type(value).__name__} cannot be fingerprinted")

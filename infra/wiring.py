@@ -8,7 +8,6 @@ from functools import partial
 from psycopg_pool import AsyncConnectionPool
 
 from commands import Clock, Ids
-from commands.commerce.payment import Gateway
 from domain import PROCESS, is_process
 from infra.acquirer import SimulatedAcquirer
 from infra.bell import Bell
@@ -25,6 +24,7 @@ from infra.log.sqlite import SQLiteStore
 from infra.log.tail import Tail
 from infra.migrations import migrate
 from infra.moves import Moves
+from infra.passwords import Argon2
 from infra.processes import SagaRunner
 from infra.projector import Projector, create_tables
 from infra.queries import Queries
@@ -113,7 +113,7 @@ async def reach(database: Database) -> None:
 
 def outside_world() -> dict[type, object]:
     """Return what stands behind the ports to the outside world, by port."""
-    return {Gateway: SimulatedAcquirer()}
+    return {adapter.PORT: adapter for adapter in (SimulatedAcquirer(), Argon2())}
 
 
 class _Builder:

@@ -6,7 +6,10 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from commands import Change, ChosenId, Ids, Log, Name, Receipt, Text, command, handles, part
+from commands.identity.password import Password, Passwords
+from domain import Event
 from domain.identity.claim import EMAIL, USERNAME, Claim, claim_id
+from domain.identity.password import PasswordHash, password_id
 from domain.identity.user import Address, Person, User
 
 MAX_EMAIL = 254
@@ -68,12 +71,16 @@ class About:
 
 @command
 class RegisterUser:
-    """Become a user. No other user may have the e-mail address or the username."""
+    """Become a user. No other user may have the e-mail address or the username.
+
+    Without a password the user cannot log in.
+    """
 
     user_id: ChosenId | None = None
     username: Username
     email: Email
     person: About
+    password: Password | None = None
 
 
 @command
@@ -133,13 +140,25 @@ class RevokeRole:
 
 
 @handles(RegisterUser)
-async def register_user(c: RegisterUser, log: Log, ids: Ids) -> Receipt:
+async def register_user(c: RegisterUser, log: Log, ids: Ids, passwords: Passwords) -> Receipt:
     """Register, and claim both names, in one append."""
     id, person = c.user_id or ids.new(), _person(c.person)
+    hash = c.password and await passwords.hash(c.password.get_secret_value())
+    registered: list[Event] = []
+
+    def registering(user: User) -> list[Event]:
+        registered[:] = user.register(c.username, c.email, person)
+        return registered
+
+    def setting(known: PasswordHash) -> list[Event]:
+        # Only with the registration: whoever repeats one gives nobody another password.
+        return known.set(id, hash) if registered and hash else []
+
     return await log.change_all(
-        Change(User, id, lambda user: user.register(c.username, c.email, person)),
+        Change(User, id, registering),
         _claiming(EMAIL, c.email, id),
         _claiming(USERNAME, c.username, id),
+        Change(PasswordHash, password_id(id), setting),
     )
 
 

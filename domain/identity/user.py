@@ -119,17 +119,17 @@ class User(State, frozen=True):
 
     def change_email(self, email: str) -> list[Event]:
         """Be reached at another address."""
-        self._require_active()
+        self.require_active()
         return [] if self.email == email else [EmailChanged(email=email)]
 
     def change_username(self, username: str) -> list[Event]:
         """Go by another name."""
-        self._require_active()
+        self.require_active()
         return [] if self.username == username else [UsernameChanged(username=username)]
 
     def revise(self, person: Person) -> list[Event]:
         """Tell something else."""
-        self._require_active()
+        self.require_active()
         return [] if self.person == person else [PersonRevised(person=person)]
 
     def suspend(self, reason: str) -> list[Event]:
@@ -144,7 +144,7 @@ class User(State, frozen=True):
 
     def grant(self, role: str) -> list[Event]:
         """Give a role."""
-        self._require_active()
+        self.require_active()
         return [] if role in self.roles else [RoleGranted(role=role)]
 
     def revoke(self, role: str) -> list[Event]:
@@ -178,7 +178,8 @@ class User(State, frozen=True):
         if not self.username:
             raise UserNotFound("there is no user of this id; check it")
 
-    def _require_active(self) -> None:
+    def require_active(self) -> None:
+        """Refuse to act for somebody who may do nothing."""
         self.require_registered()
         if self.suspended:
             raise UserIsSuspended("the user is suspended; reactivate them first")

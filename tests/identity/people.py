@@ -13,6 +13,9 @@ ada = UserRegistered(username="ada", email="ada@example.org", person=Person(name
 ben = UserRegistered(username="ben", email="ben@example.org", person=Person(name="Ben"))
 
 
+PASSWORD = "correct horse battery"
+
+
 def register(user: UUID | None = ADA, name: str = "ada", **fields: Any) -> RegisterUser:
     asked: dict[str, Any] = {
         "user_id": user,
