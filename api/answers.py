@@ -49,9 +49,10 @@ class AggregateShown(BaseModel):
 
 
 class AuditEntry(BaseModel):
-    """One command: who sent it, and what came of it."""
+    """One command, or one thing done beside commands: who did it, and what came of it."""
 
     number: int
+    place: str = Field(examples=["name:12:0"], description="the `cursor` of what comes behind it")
     time: datetime
     context: str
     actor: str

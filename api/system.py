@@ -19,7 +19,7 @@ from api.middleware import MAX_CORRELATION, correlation_of
 from api.ports import BASE, Authenticated, system_of
 from commands import Caller
 from domain import Forbidden, NotFound
-from infra.audit import trail
+from infra.audit import Place, trail
 from infra.deadlines import Deadlines
 from infra.history import facts_after, facts_of, has_topic, shown, state_at
 from infra.log.port import CorruptFact, LogError, Recorded, Unavailable
@@ -268,17 +268,17 @@ async def audit(
     )
     async for entry in entries:
         if len(items) == limit:
-            following = f"{items[-1]['context']}:{items[-1]['number']}"
+            following = items[-1]["place"]
             break
         items.append(msgspec.to_builtins(entry))
     return {"items": items, "next": following}
 
 
-def _place(contexts: Collection[str], cursor: str) -> tuple[str, int]:
-    context, _, number = cursor.partition(":")
-    if context not in contexts or not re.fullmatch("[0-9]{1,18}", number):
+def _place(contexts: Collection[str], cursor: str) -> Place:
+    found = re.fullmatch("(.+):([0-9]{1,18}):([0-9]{1,18})", cursor)
+    if found is None or found[1] not in contexts:
         raise BadCursor(f"cursor {cursor!r} is not one of this list; start again without a cursor")
-    return context, int(number)
+    return Place(found[1], int(found[2]), int(found[3]))
 
 
 def _log(system: System, context: str) -> Any:

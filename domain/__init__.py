@@ -1,6 +1,6 @@
 """The kernel every rule is written with: facts, states that decide, refusals, money."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from datetime import datetime
 from typing import Annotated, ClassVar, Self, TypeVar
 from uuid import UUID
@@ -151,15 +151,23 @@ class Money(msgspec.Struct, frozen=True):
     currency: str
 
 
-class Watcher:
-    """One invariant of a whole log: sees every fact in order, then names what broke it.
+Place = tuple[object, ...]
+"""Where a watcher keeps something: a word and the ids it is about. It is written out as text."""
 
-    `domain/<context>/invariants.py` has a function `watch()` that returns fresh ones.
+
+class Watcher:
+    """One invariant of a whole log: sees every fact in order, and says which one broke it.
+
+    `domain/<context>/invariants.py` has a function `watch()` that returns fresh ones. What a
+    watcher remembers from fact to fact is in its `memory` and nowhere else: numbers and texts by
+    place, so that another one goes on from there, and only what a fact is about need be at hand.
+    A fact that broke the rule is told once; what it left behind is the ground for the next one.
     """
 
     name: ClassVar[str]
 
     def __init__(self) -> None:
+        self.memory: MutableMapping[Place, int | str] = {}
         self._breaches: list[str] = []
 
     def see(self, stream: UUID, fact: Event) -> None:
@@ -170,6 +178,15 @@ class Watcher:
         """Return a sentence for each breach up to here; none when the invariant held."""
         return self._breaches
 
+    def told(self) -> list[str]:
+        """Return the breaches since this was asked last, which are forgotten then."""
+        found, self._breaches = self._breaches, []
+        return found
+
+    def unfinished(self) -> list[str]:
+        """Return what is a breach if the log ends here: the half of something."""
+        return []
+
     def require(self, held: bool, sentence: str) -> None:
         """Note a breach unless it `held`."""
         if not held:
@@ -179,3 +196,35 @@ class Watcher:
         """Note a breach."""
         if len(self._breaches) < MAX_BREACHES:
             self._breaches.append(sentence)
+
+    # What it remembers
+
+    def knows(self, *place: object) -> bool:
+        """Tell whether something is kept there."""
+        return place in self.memory
+
+    def number(self, *place: object) -> int:
+        """Return the number that is kept there; 0 for none."""
+        return int(self.memory.get(place, 0))
+
+    def text(self, *place: object) -> str | None:
+        """Return the text that is kept there."""
+        found = self.memory.get(place)
+        return None if found is None else str(found)
+
+    def keep(self, value: int | str, *place: object) -> None:
+        """Keep a number or a text."""
+        self.memory[place] = value
+
+    def add(self, amount: int, *place: object) -> int:
+        """Add to a number and return it; a sum of 0 takes no room."""
+        total = self.number(*place) + amount
+        if total:
+            self.memory[place] = total
+        else:
+            self.forget(*place)
+        return total
+
+    def forget(self, *place: object) -> None:
+        """Keep nothing there any more."""
+        self.memory.pop(place, None)

@@ -1,27 +1,43 @@
 """The audit trail: who did what to what, when, why, from where, with which result.
 
-It is read from the logs: every command left a receipt there, a refused one too.
+It is read from the logs: every command left a receipt there, a refused one too. What operators
+did beside commands stands among them, in the order of time.
 """
 
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 
+from infra.interventions import interventions
 from infra.log.port import Stored
 from infra.system import System
 
 PAGE = 500
-"""Receipts read at once from one log."""
+"""Receipts, and interventions, read at once from one context."""
+
+
+class Place(NamedTuple):
+    """A place in the trail: what a context has behind these two numbers comes next."""
+
+    context: str
+    receipt: int
+    intervention: int
+
+    def __str__(self) -> str:
+        """Return it as a cursor shows it."""
+        return ":".join(map(str, self))
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One command in the audit trail."""
+    """One command in the audit trail, or one thing that was done beside commands."""
 
     number: int
-    """Its place among the receipts of its context."""
+    """Its place among the receipts of its context, or among the interventions."""
+    place: str
+    """The cursor of what comes behind it."""
     time: datetime
     context: str
     actor: str
@@ -32,7 +48,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     facts: int
     result: str
-    """`accepted`, or the code of the refusal."""
+    """`accepted`, or the code of the refusal; `done`, or another code, for an intervention."""
     detail: str | None
     reason: str | None
     address: str | None
@@ -51,11 +67,11 @@ async def trail(
     correlation_id: UUID | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-    after: tuple[str, int] | None = None,
+    after: Place | None = None,
 ) -> AsyncIterator[Entry]:
     """Yield the entries that pass all filters: by context, in the order of its log.
 
-    `after` names a context and a number: what comes up to there is left out.
+    What comes up to the place `after` is left out.
     """
     filters: dict[str, Any] = {
         name: value
@@ -70,19 +86,47 @@ async def trail(
     }
     wanted = list(contexts) or list(system.contexts)
     if after is not None:
-        del wanted[: wanted.index(after[0])]
+        del wanted[: wanted.index(after.context)]
     for context in wanted:
-        seen = after[1] if after and after[0] == context else 0
-        while found := await system.logs[context].store.receipts(after=seen, limit=PAGE, **filters):
-            for number, stored in found:
-                seen = number
-                yield _entry(number, stored)
+        place = after if after and after.context == context else Place(context, 0, 0)
+        commands = _commands(system, context, place.receipt, filters)
+        others = _interventions(system, context, place.intervention, filters)
+        command, other = await anext(commands, None), await anext(others, None)
+        while command or other:
+            if other is None or (command is not None and command.time <= other.time):
+                assert command is not None  # noqa: S101 - one of the two is there
+                entry, command = command, await anext(commands, None)
+                place = place._replace(receipt=entry.number)
+            else:
+                entry, other = other, await anext(others, None)
+                place = place._replace(intervention=entry.number)
+            yield msgspec.structs.replace(entry, place=str(place))
 
 
-def _entry(number: int, stored: Stored) -> Entry:
+async def _commands(
+    system: System, context: str, seen: int, filters: dict[str, Any]
+) -> AsyncIterator[Entry]:
+    store = system.logs[context].store
+    while found := await store.receipts(after=seen, limit=PAGE, **filters):
+        for seen, stored in found:
+            yield _command(seen, stored)
+
+
+async def _interventions(
+    system: System, context: str, seen: int, filters: dict[str, Any]
+) -> AsyncIterator[Entry]:
+    database = system.databases[context]
+    while found := await interventions(database, context, after=seen, limit=PAGE, **filters):
+        for row in found:
+            seen = row.number
+            yield _intervention(context, row)
+
+
+def _command(number: int, stored: Stored) -> Entry:
     refusal = stored.refusal
     return Entry(
         number=number,
+        place="",
         time=stored.time,
         context=stored.context,
         actor=stored.actor,
@@ -99,4 +143,27 @@ def _entry(number: int, stored: Stored) -> Entry:
         command_id=stored.command_id,
         correlation_id=stored.correlation_id,
         causation_id=stored.causation_id,
+    )
+
+
+def _intervention(context: str, row: Any) -> Entry:
+    return Entry(
+        number=row.number,
+        place="",
+        time=row.time,
+        context=context,
+        actor=row.actor,
+        command=f"{context}.{row.action}",
+        resource=row.resource,
+        version=0,
+        position=row.position,
+        facts=0,
+        result=row.result,
+        detail=f"{row.subject}: {row.detail}" if row.detail else row.subject,
+        reason=row.reason,
+        address=None,
+        agent=None,
+        command_id=row.id,
+        correlation_id=row.correlation_id,
+        causation_id=row.causation_id,
     )

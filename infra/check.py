@@ -120,7 +120,7 @@ async def _difference(
 
 
 def _watched(watcher: Any) -> Finding:
-    breaches = watcher.breaches()
+    breaches = [*watcher.breaches(), *watcher.unfinished()]
     return Finding(watcher.name, "", breaches[:MAX_NAMED], len(breaches))
 
 

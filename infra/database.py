@@ -1,6 +1,7 @@
 """One database: its engines, its write turn, and how a context's tables are named in it."""
 
 import asyncio
+import hashlib
 import re
 import sqlite3
 from collections.abc import AsyncIterator
@@ -35,6 +36,8 @@ SQLITE_PRAGMAS = (
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-65536",  # KiB
 )
+DIGEST = "aorist_digest"
+"""The SQL function that SQLite lacks: the digest of any number of values."""
 SCHEMA_MARK = "\N{CURRENCY SIGN}"
 
 
@@ -106,14 +109,22 @@ class Database:
         return self.url.render_as_string(hide_password=True)
 
     @asynccontextmanager
-    async def write(self, schema: dict[str, str] | None = None) -> AsyncIterator[AsyncConnection]:
-        """Open a transaction that writes; `schema` translates schema names (a shadow's)."""
+    async def write(
+        self, schema: dict[str, str] | None = None, *, of_one_state: bool = False
+    ) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that writes; `schema` translates schema names (a shadow's).
+
+        What it reads is of one state of the database if it is asked for; in SQLite it always is.
+        """
         if self.is_sqlite:
             async with self.turn, self._told(), self.writer.begin() as connection:
                 yield await _translated(connection, schema)
         else:
-            async with self._told(), self.writer.begin() as connection:
-                yield await _translated(connection, schema)
+            async with self._told(), self.writer.connect() as connection:
+                if of_one_state:
+                    await connection.execution_options(isolation_level="REPEATABLE READ")
+                async with connection.begin():
+                    yield await _translated(connection, schema)
 
     @asynccontextmanager
     async def pipelined(self) -> AsyncIterator[AsyncConnection]:
@@ -194,6 +205,10 @@ async def _translated(
     return await connection.execution_options(schema_translate_map=schema)
 
 
+def _digest(*values: object) -> str:
+    return hashlib.md5(repr(values).encode(), usedforsecurity=False).hexdigest()
+
+
 def _sqlite(url: URL, begin: str, connections: int) -> AsyncEngine:
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
@@ -210,6 +225,7 @@ def _sqlite(url: URL, begin: str, connections: int) -> AsyncEngine:
     @event.listens_for(sync, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # transactions are begun below, not guessed
+        connection.create_function(DIGEST, -1, _digest, deterministic=True)
         cursor = connection.cursor()
         for pragma in SQLITE_PRAGMAS:
             cursor.execute(pragma)

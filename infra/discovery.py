@@ -13,6 +13,7 @@ from sqlalchemy import Table
 
 from commands import Caller, Log
 from domain import Event, Refused, State
+from projections.versions import all_tables
 from sagas import Saga
 
 LAYERS = ("domain", "commands", "projections", "sagas")
@@ -41,7 +42,7 @@ class Handling:
 
 @dataclass(frozen=True, slots=True)
 class Projecting:
-    """A projection: its function and the tables it writes."""
+    """A projection: its function and the tables it writes, those of their history included."""
 
     name: str
     context: str
@@ -209,7 +210,7 @@ def _projections(found: list[tuple[str, str, ModuleType]]) -> Iterator[Projectin
         if project is not None and not tables:
             raise Misbuilt(f"projections.{name} has project() and no table")
         if project is not None:
-            yield Projecting(name, context, project, tables)
+            yield Projecting(name, context, project, all_tables(tables))
 
 
 def _sagas(found: list[tuple[str, str, ModuleType]]) -> Iterator[Running]:

@@ -1,15 +1,12 @@
 """Runs projections: live as the output of a reader, and for a rebuild into shadow tables."""
 
-from collections.abc import Sequence
-
-from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 
-from infra.changes import Buffer, Changing, ImpossibleChange
+from infra.changes import Buffer, Changing, ImpossibleChange, Known
 from infra.discovery import Projecting
 from infra.log.tail import Facts
 from infra.moves import Write
+from projections.versions import has_history
 
 
 class Projector:
@@ -18,17 +15,19 @@ class Projector:
     def __init__(self, projecting: Projecting) -> None:
         self._project = projecting.project
         self._name = projecting.name
+        self._by_key = any(map(has_history, projecting.tables))
 
-    async def __call__(self, facts: Facts) -> Write:
+    async def __call__(self, facts: Facts, known: Known | None = None) -> Write:
         """Collect the changes for a batch; the returned function writes them."""
-        buffer = Buffer()
+        buffer = Buffer(by_key=self._by_key)
         for fact, at in facts:
+            buffer.position = at.position
             try:
                 self._project(fact, at, buffer)
             except ImpossibleChange as error:
                 raise self.placed(error, at.position, at.position) from error
 
-        return _Writing(self, Changing(buffer), facts[0][1].position, facts[-1][1].position)
+        return _Writing(self, Changing(buffer, known), facts[0][1].position, facts[-1][1].position)
 
     def placed(self, error: ImpossibleChange, first: int, last: int) -> ImpossibleChange:
         """Return an error with its place."""
@@ -51,17 +50,3 @@ class _Writing:
             await self._changing.write(connection)
         except ImpossibleChange as error:
             raise self._projector.placed(error, self._first, self._last) from error
-
-
-async def create_tables(connection: AsyncConnection, tables: Sequence[Table]) -> None:
-    """Create the tables and indexes that are not there."""
-    for table in tables:
-        await connection.execute(CreateTable(table, if_not_exists=True))
-        for index in sorted(table.indexes, key=lambda index: str(index.name)):
-            await connection.execute(CreateIndex(index, if_not_exists=True))
-
-
-async def drop_tables(connection: AsyncConnection, tables: Sequence[Table]) -> None:
-    """Drop the tables that are there."""
-    for table in tables:
-        await connection.execute(DropTable(table, if_exists=True))

@@ -1,27 +1,30 @@
-"""Rebuilds a projection from the log beside the live tables, and compares the two."""
+"""Rebuilds projections from the log beside the live tables, compares the two, and swaps them."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
-from uuid import uuid4
 
-from sqlalchemy import Column, MetaData, Table, Text, delete, except_, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain import Envelope, Event
 from infra.changes import ImpossibleChange
+from infra.comparing import compare
 from infra.database import Database
 from infra.discovery import Projecting
+from infra.generations import held_position, kept, patiently, position_of, swap_in
 from infra.log.codec import Codec
-from infra.log.port import Store
+from infra.log.port import MAX_PAGE, CorruptFact, Store, Unavailable
+from infra.log.tail import Facts
 from infra.log.unbroken import read_on
-from infra.moves import positions_of
-from infra.projector import Projector, create_tables, drop_tables
+from infra.shadow import Shadow
+from infra.tables import all_tables, in_schema, shadow_of
 
-BATCH = 2_000
-"""Facts written to the shadow tables in one transaction."""
-MAX_SHOWN = 20
-"""Differing rows that a comparison names for each table."""
+BATCH = 20_000
+"""Facts written to the shadow tables in one transaction; as many again are read ahead."""
+SNAPSHOTS = 1_000
+"""How often SQLite is asked for a state in which live and shadow tables are at one position."""
 
 Progress = Callable[[int, int, float], None]
 """Called with facts done, facts in all, and seconds since the start."""
@@ -33,190 +36,258 @@ class Comparison:
 
     projection: str
     position: int
-    seconds: float
+    seconds: float = 0.0
     rows: int = 0
+    resumed_at: int = 0
+    """The position that an earlier rebuild had come to."""
+    total: int = 0
+    """Rows that differ."""
     differences: list[str] = field(default_factory=list)
+    """The first of them."""
+    swapped: bool = False
+    failure: Exception | None = None
+    """Why there is nothing to compare: a fact that cannot be projected."""
 
     @property
     def equal(self) -> bool:
         """Whether every row is the same."""
-        return not self.differences
+        return not self.differences and self.failure is None
 
 
 async def rebuild(
-    projecting: Projecting,
+    projecting: Projecting, store: Store, codec: Codec, database: Database, **options: object
+) -> Comparison:
+    """Rebuild one projection; see `rebuild_all`. Raises what keeps it from being projected."""
+    (comparison,) = await rebuild_all([projecting], store, codec, database, **options)  # type: ignore[arg-type]
+    if comparison.failure is not None:
+        raise comparison.failure
+    return comparison
+
+
+async def rebuild_all(
+    projections: Sequence[Projecting],
     store: Store,
     codec: Codec,
     database: Database,
     *,
     accept: bool = False,
+    swap: bool = True,
+    afresh: bool = False,
+    batch: int = BATCH,
     progress: Progress | None = None,
-) -> Comparison:
-    """Project the log anew into shadow tables and compare them with the live ones.
+) -> list[Comparison]:
+    """Project a context's log anew into shadow tables and compare them with the live ones.
 
-    The live tables go on serving. When the two differ and `accept` is given, the rebuilt rows
-    take the place of the live ones in one transaction. Raises `CorruptFact` or
-    `ImpossibleChange` at a fact that cannot be projected, and `RebuiltElsewhere`.
+    The live tables go on serving, and following. Where the two are equal, or `accept` is given,
+    the rebuilt tables take the place of the live ones in one transaction, unless `swap` is False;
+    otherwise they are dropped. A rebuild that was broken off goes on where it was, unless it is to
+    start `afresh`. Raises `CorruptFact` at a fact that cannot be read, and `RebuiltElsewhere`.
     """
-    context, started = projecting.context, time.perf_counter()
-    shadow = {context: f"{context}_shadow"}
-    mark = _Mark(projecting)
-    async with database.write(shadow) as connection:
-        if not database.is_sqlite:
-            await connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {shadow[context]}")
-        await mark.take(connection)
-        await drop_tables(connection, projecting.tables)
-        await create_tables(connection, projecting.tables)
-    done = 0
-    target = await _position(database, projecting)
-    while done < target:
-        done = await _project(projecting, store, codec, database, mark, done, target)
-        if progress:
-            progress(done, target, time.perf_counter() - started)
-        target = await _position(database, projecting)
-    comparison = await _compare(projecting, store, codec, database, mark, done, accept)
-    async with database.write(shadow) as connection:
-        await mark.hold(connection)
-        await drop_tables(connection, projecting.tables)
-    comparison.seconds = time.perf_counter() - started
-    return comparison
+    work = _Rebuild(projections, store, codec, database, batch, progress)
+    await work.begin(afresh=afresh)
+    await work.catch_up()
+    return [await work.end(shadow, accept=accept, swap=swap) for shadow in work.shadows]
 
 
-class RebuiltElsewhere(Exception):
-    """Another rebuild of the same projection began; this one has lost its shadow tables."""
+class _Rebuild:
+    """Projections of one context that are rebuilt together: its log is read once for all."""
 
+    def __init__(
+        self,
+        projections: Sequence[Projecting],
+        store: Store,
+        codec: Codec,
+        database: Database,
+        batch: int,
+        progress: Progress | None,
+    ) -> None:
+        self.shadows = [Shadow(projecting, database) for projecting in projections]
+        self._store = store
+        self._codec = codec
+        self._database = database
+        self._batch = batch
+        self._progress = progress
+        self._started = time.perf_counter()
 
-class _Mark:
-    """Says whose the shadow tables are: two rebuilds of one projection would spoil each other's.
+    async def begin(self, *, afresh: bool) -> None:
+        """Take the shadow tables over."""
+        for shadow in self.shadows:
+            await shadow.begin(afresh=afresh)
 
-    Its row is locked by every transaction that touches them.
-    """
+    async def catch_up(self) -> None:
+        """Fill all shadow tables up to where the slowest of the live ones is."""
+        while behind := await self._behind():
+            (position, target), shadows = behind
+            async with aclosing(self._pages(position, target)) as pages:
+                async for facts in pages:
+                    await self._write(shadows, facts, target)
+                    if self._progress:
+                        done = facts[-1][1].position
+                        self._progress(done, target, time.perf_counter() - self._started)
+                    shadows = [shadow for shadow in shadows if shadow.failure is None]
+                    if not shadows:
+                        break
 
-    def __init__(self, projecting: Projecting) -> None:
-        self._name = projecting.name
-        self._token = uuid4().hex
-        feature = projecting.name.partition(".")[2]
-        self._table = Table(
-            f"rebuilding_{feature}",
-            MetaData(),
-            Column("token", Text),
-            schema=f"{projecting.context}_shadow",
-        )
+    async def _behind(self) -> tuple[tuple[int, int], list[Shadow]] | None:
+        """Return those that are furthest behind, their position and how far to go together."""
+        async with self._database.read() as connection:
+            targets = {
+                shadow: await position_of(connection, shadow.projecting)
+                for shadow in self.shadows
+                if shadow.failure is None
+            }
+        behind = {s: target for s, target in targets.items() if s.position < target}
+        if not behind:
+            return None
+        position = min(shadow.position for shadow in behind)
+        shadows = [shadow for shadow in behind if shadow.position == position]
+        ahead = [shadow.position for shadow in behind if shadow.position > position]
+        return (position, min([*ahead, *(behind[shadow] for shadow in shadows)])), shadows
 
-    async def take(self, connection: AsyncConnection) -> None:
-        """Take the shadow tables over; whoever had them notices."""
-        await create_tables(connection, [self._table])
-        await connection.execute(delete(self._table))
-        await connection.execute(insert(self._table), {"token": self._token})
+    async def _pages(self, after: int, upto: int) -> AsyncGenerator[Facts, None]:
+        """Yield the facts in batches; the next is read while one is written."""
+        coming = asyncio.create_task(self._read(after, upto))
+        try:
+            while facts := await coming:
+                after = facts[-1][1].position
+                coming = asyncio.create_task(self._read(after, upto))
+                yield facts
+        finally:
+            coming.cancel()
+            await asyncio.wait([coming])
 
-    async def hold(self, connection: AsyncConnection) -> None:
-        """Keep others away for this transaction. Raises `RebuiltElsewhere`."""
-        found = await connection.execute(select(self._table.c.token).with_for_update())
-        if found.scalar() != self._token:
-            raise RebuiltElsewhere(
-                f"another rebuild of {self._name} began meanwhile; let it end and try again"
-            )
+    async def _read(self, after: int, upto: int, limit: int | None = None) -> Facts:
+        """Return the next facts; one that cannot be read ends them, and is raised when first."""
+        facts: list[tuple[Event, Envelope]] = []
+        limit = limit or self._batch
+        try:
+            while after < upto and len(facts) < limit:
+                size = min(MAX_PAGE, limit - len(facts))
+                recorded = await read_on(self._store, after, size, upto)
+                facts.extend((self._codec.decode(one), one.at) for one in recorded)
+                after = facts[-1][1].position
+        except CorruptFact:
+            if not facts:
+                raise
+        return facts
 
-
-async def _position(database: Database, projecting: Projecting) -> int:
-    async with database.read() as connection:
-        return await _stored(connection, projecting, lock=False)
-
-
-async def _stored(connection: AsyncConnection, projecting: Projecting, *, lock: bool) -> int:
-    table = positions_of(projecting.context)
-    query = select(table.c.position).where(table.c.name == projecting.name)
-    found = (await connection.execute(query.with_for_update() if lock else query)).scalar()
-    return found or 0
-
-
-async def _project(
-    projecting: Projecting,
-    store: Store,
-    codec: Codec,
-    database: Database,
-    mark: "_Mark",
-    after: int,
-    upto: int,
-    limit: int = BATCH,
-) -> int:
-    """Project some facts; a faulty batch is halved until the fault has one position."""
-    recorded = await read_on(store, after, limit, upto)
-    facts = [(codec.decode(one), one.at) for one in recorded]
-    context = projecting.context
-    try:
-        write = await Projector(projecting)(facts)
-        async with database.write({context: f"{context}_shadow"}) as connection:
-            await mark.hold(connection)
-            await write(connection)
-    except ImpossibleChange:
-        if len(facts) == 1:
-            raise
+    async def _write(self, shadows: Sequence[Shadow], facts: Facts, target: int) -> None:
+        """Write a batch; a faulty one is divided until the fault has one place."""
+        try:
+            async with self._undoing(shadows), self._database.write() as connection:
+                for shadow in shadows:
+                    await shadow.write(connection, facts, target)
+        except ImpossibleChange as error:
+            if len(shadows) == len(facts) == 1:
+                shadows[0].failure = error
+                return
+        else:
+            for shadow in shadows:
+                shadow.written(facts)
+            return
+        if len(shadows) > 1:
+            for shadow in shadows:
+                await self._write([shadow], facts, target)
+            return
         half = len(facts) // 2
-        return await _project(projecting, store, codec, database, mark, after, upto, limit=half)
-    return facts[-1][1].position
+        for some in (facts[:half], facts[half:]):
+            if shadows[0].failure is None:
+                await self._write(shadows, some, target)
 
+    async def _bring(self, connection: AsyncConnection, shadow: Shadow, upto: int) -> None:
+        """Project the last few facts within a transaction."""
+        after = shadow.position
+        while after < upto:
+            facts = await self._read(after, upto)
+            await shadow.write(connection, facts, upto)
+            after = facts[-1][1].position
 
-async def _compare(
-    projecting: Projecting,
-    store: Store,
-    codec: Codec,
-    database: Database,
-    mark: "_Mark",
-    done: int,
-    accept: bool,
-) -> Comparison:
-    """Compare at one position: the live reader is held while the last facts are projected."""
-    context = projecting.context
-    shadow = {context: f"{context}_shadow"}
-    async with database.write() as live:
-        await mark.hold(live)
-        position = await _stored(live, projecting, lock=True)
-        comparison = Comparison(projecting.name, position, 0.0)
-        while done < position:
-            recorded = await read_on(store, done, BATCH, position)
-            write = await Projector(projecting)([(codec.decode(one), one.at) for one in recorded])
-            await live.execution_options(schema_translate_map=shadow)
-            await write(live)
-            await live.execution_options(schema_translate_map={})
-            done = recorded[-1].at.position
-        for table in projecting.tables:
-            rebuilt = table.to_metadata(MetaData(), schema=shadow[context])
-            comparison.rows += (
-                await live.execute(select(func.count()).select_from(rebuilt))
-            ).scalar_one()
-            comparison.differences += await _differences(live, table, rebuilt)
-            if accept and not comparison.equal:
-                await live.execute(delete(table))
-                columns = list(table.c.keys())
-                await live.execute(insert(table).from_select(columns, select(rebuilt)))
-    return comparison
+    async def end(self, shadow: Shadow, *, accept: bool, swap: bool) -> Comparison:
+        """Compare, and swap or drop."""
+        comparison = Comparison(shadow.projecting.name, shadow.position)
+        comparison.resumed_at = shadow.resumed_at
+        comparison.failure = shadow.failure
+        if shadow.failure is None:
+            await shadow.index()
+            async with self._at_one_position(shadow) as connection:
+                await self._compare(connection, shadow, comparison)
+            if swap and (comparison.equal or accept):
+                comparison.position = await self._swap(shadow)
+                comparison.swapped = True
+        if not comparison.swapped:
+            await shadow.drop()
+        comparison.seconds = time.perf_counter() - self._started
+        return comparison
 
+    @asynccontextmanager
+    async def _at_one_position(self, shadow: Shadow) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction in which live and shadow tables are at one position.
 
-async def _differences(connection: AsyncConnection, table: Table, rebuilt: Table) -> list[str]:
-    key = [column.name for column in table.primary_key.columns]
-    found: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for side, query in (
-        ("live", except_(select(table), select(rebuilt))),
-        ("rebuilt", except_(select(rebuilt), select(table))),
-    ):
-        # In the order of the key, so that the two sides of a row are found together.
-        sorted_ = query.order_by(*(query.selected_columns[name] for name in key))
-        for row in (await connection.execute(sorted_.limit(MAX_SHOWN))).mappings():
-            found.setdefault(tuple(row[name] for name in key), {})[side] = dict(row)
-    return [_said(table, values, sides) for values, sides in found.items()]
+        The live reader is not held: it goes on, and the transaction does not see it.
+        """
+        if not self._database.is_sqlite:
+            async with self._undoing([shadow]), self._database.write(of_one_state=True) as one:
+                position = await position_of(one, shadow.projecting)
+                await self._bring(one, shadow, position)
+                yield one
+            shadow.position = position
+            return
+        # A SQLite transaction that reads one state cannot write another one.
+        for _ in range(SNAPSHOTS):
+            await self._fill(shadow)
+            async with self._database.read() as one:
+                if await position_of(one, shadow.projecting) == shadow.position:
+                    yield one
+                    return
+        raise Unavailable(f"{shadow.projecting.name} never rests; compare it at a quieter time")
 
+    async def _fill(self, shadow: Shadow) -> None:
+        """Bring the shadow to where the live tables are."""
+        async with self._undoing([shadow]), self._database.write() as connection:
+            position = await position_of(connection, shadow.projecting)
+            await self._bring(connection, shadow, position)
+        shadow.position = position
 
-def _said(table: Table, key: tuple[Any, ...], sides: dict[str, dict[str, Any]]) -> str:
-    name = f"{table.schema}.{table.name} {', '.join(str(part) for part in key)}"
-    live, rebuilt = sides.get("live"), sides.get("rebuilt")
-    if live is None:
-        return f"{name}: missing in the live table"
-    if rebuilt is None:
-        return f"{name}: only in the live table"
-    columns = [
-        f"{column}: live {live[column]!r}, rebuilt {rebuilt[column]!r}"
-        for column in live
-        if live[column] != rebuilt[column]
-    ]
-    return f"{name}: {'; '.join(columns)}"
+    @asynccontextmanager
+    async def _undoing(self, shadows: Sequence[Shadow]) -> AsyncIterator[None]:
+        try:
+            yield
+        except BaseException:
+            for shadow in shadows:
+                shadow.undone()
+            raise
+
+    async def _compare(
+        self, connection: AsyncConnection, shadow: Shadow, comparison: Comparison
+    ) -> None:
+        comparison.position = await position_of(connection, shadow.projecting)
+        found = await kept(connection, shadow.projecting)
+        if found and found.live.layout != shadow.generation.layout:
+            comparison.total = 1
+            comparison.differences = ["its tables have changed: rows cannot be compared"]
+            return
+        schema = shadow_of(shadow.projecting.context)
+        for table in all_tables(shadow.projecting):
+            differing = await compare(connection, table, in_schema(table, schema))
+            comparison.rows += differing.rows
+            comparison.total += differing.total
+            comparison.differences += differing.named
+
+    async def _swap(self, shadow: Shadow) -> int:
+        """Swap shadow and live tables where the live reader is; returns that position."""
+
+        async def swap(connection: AsyncConnection) -> int:
+            position = await held_position(connection, shadow.projecting)
+            if self._database.is_sqlite:
+                async with self._undoing([shadow]):
+                    await self._bring(connection, shadow, position)
+            else:
+                # Committed first: a query that began before the swap may read the new tables, and
+                # would not see in them what the swap itself has written.
+                await self._fill(shadow)
+            shadow.position = position
+            await shadow.end(connection)
+            await swap_in(connection, shadow.projecting, shadow.generation, position)
+            return position
+
+        return await patiently(self._database, swap, shadow.projecting.name)

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 import psycopg
-from sqlalchemy import ARRAY, Column, Table, delete, insert, select, tuple_
+from sqlalchemy import ARRAY, Column, Table, bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -70,6 +70,25 @@ async def remove(connection: AsyncConnection, table: Table, keys: Sequence[Key])
             await connection.execute(delete(table).where(tuple_(*columns).in_(some)))
     else:
         await _arrays(connection, table).remove(driver_of(connection), keys)
+
+
+async def assign(
+    connection: AsyncConnection,
+    table: Table,
+    column: str,
+    by: Sequence[str],
+    values: Sequence[tuple[Any, ...]],
+) -> None:
+    """Set one column of rows; each of `values` is what the columns `by` are, and the new value."""
+    if connection.dialect.name == "sqlite":
+        found_by = [table.c[name] == bindparam(f"by_{name}") for name in by]
+        statement = update(table).where(*found_by).values({column: bindparam("to")})
+        names_ = [*(f"by_{name}" for name in by), "to"]
+        await _execute(
+            connection, table, statement, [dict(zip(names_, row, strict=True)) for row in values]
+        )
+    else:
+        await _arrays(connection, table).assign(driver_of(connection), column, by, values)
 
 
 @cache
@@ -150,10 +169,11 @@ class _Arrays:
         self._table = table
         self._columns = [_Column(column, dialect) for column in table.columns]
         self._loaders: list[Callable[[Any], Any] | None] | None = None
-        named = {column.name: column for column in self._columns}
-        self._keys = [named[name] for name in key_names(table)]
+        self._named = {column.name: column for column in self._columns}
+        self._keys = [self._named[name] for name in key_names(table)]
         others = [c for c in self._columns if c not in self._keys]
         place = f"{quote(schema)}.{quote(table.name)}" if schema else quote(table.name)
+        self._place = place
         all_, keys = _quoted(self._columns), _quoted(self._keys)
         changed = ", ".join(f"{c.quoted} = excluded.{c.quoted}" for c in others)
         instead = f"UPDATE SET {changed}" if others else "NOTHING"
@@ -189,6 +209,25 @@ class _Arrays:
             await driver.execute(self._replace if replace else self._add, arrays)
         except psycopg.IntegrityError as error:
             raise Clash(f"{self._table.name}: {first_line(error)}") from error
+
+    async def assign(
+        self,
+        driver: psycopg.AsyncConnection,
+        column: str,
+        by: Sequence[str],
+        values: Sequence[tuple[Any, ...]],
+    ) -> None:
+        given = [self._named[name] for name in (*by, column)]
+        places = [f"v{place}" for place in range(len(given))]
+        same = " AND ".join(
+            f"t.{c.quoted} = v.{p}" for c, p in zip(given[:-1], places[:-1], strict=True)
+        )
+        statement = (
+            f"UPDATE {self._place} AS t SET {given[-1].quoted} = v.{places[-1]} "
+            f"FROM {_unnest(given)} AS v({', '.join(places)}) WHERE {same}"
+        )
+        arrays = [c.array(row[place] for row in values) for place, c in enumerate(given)]
+        await driver.execute(statement.encode(), arrays)
 
     async def remove(self, driver: psycopg.AsyncConnection, keys: Sequence[Key]) -> None:
         await driver.execute(self._remove, self._key_arrays(keys))

@@ -75,6 +75,12 @@ class Settings(BaseSettings):
     reader_poll_ms: int = Field(
         default=200, ge=1, le=60_000, description="how often a reader looks when nothing woke it"
     )
+    watch_facts_per_s: int = Field(
+        default=2_000,
+        ge=0,
+        le=1_000_000,
+        description="facts a second at most in which invariants are watched over; 0 watches none",
+    )
     timer_poll_ms: int = Field(
         default=500, ge=1, le=60_000, description="how often deadlines are checked"
     )

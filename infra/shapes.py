@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import resolve_name
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -90,7 +91,16 @@ def _parts(state: type[State], facts: tuple[type[Event], ...]) -> Iterator[bytes
     yield msgspec.json.encode(msgspec.json.schema(state), order="sorted")
     for module in sorted(_modules(state.__module__, *(fact.__module__ for fact in facts))):
         yield module.encode()
-        yield _source(module).encode()
+        yield source_of(module).encode()
+
+
+def code_of(module: str) -> str:
+    """Return a digest of a module's code and of all code that it stands on."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name in sorted(_modules(module)):
+        source = _source(name).encode()
+        digest.update(f"{name} {len(source)} ".encode() + source)
+    return digest.hexdigest()
 
 
 # ── the code that a state stands on ──────────────────────────────────────────────────────────────
@@ -118,7 +128,7 @@ def _imports(module: str) -> frozenset[str]:
     `from package import name` may name a module or something in the package: both are returned.
     """
     names = set()
-    for written, members, modules in IMPORT.findall(_source(module)):
+    for written, members, modules in IMPORT.findall(source_of(module)):
         names.update(NAME.findall(modules))
         package = resolve_name(written, _package(module)) if written[:1] == "." else written
         names.add(package)
@@ -127,13 +137,17 @@ def _imports(module: str) -> frozenset[str]:
 
 
 @cache
-def _source(module: str) -> str:
-    loader: Any = getattr(_spec(module), "loader", None)
+def source_of(module: str) -> str:
+    """Return a module's source. Raises `Misbuilt` when it is not at hand."""
+    spec = _spec(module)
+    loader: Any = spec and spec.loader
     source: str | None = loader.get_source(module) if hasattr(loader, "get_source") else None
+    if source is None and spec and spec.origin and spec.origin.endswith(".py"):
+        return Path(spec.origin).read_text(encoding="utf-8")
     if source is None:
         raise Misbuilt(
-            f"{module} has no source at hand, so snapshots could not be told from those of other "
-            "code; let its states take none, with SNAPSHOT_EVERY = 0"
+            f"{module} has no source at hand, so what was made by it could not be told from what "
+            "other code made; a state it defines may take no snapshots, with SNAPSHOT_EVERY = 0"
         )
     return source
 

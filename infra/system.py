@@ -23,6 +23,7 @@ from infra.readers import Reader
 from infra.session import Turn
 from infra.settings import Settings
 from infra.telemetry import Telemetry
+from infra.watch import WatchReader
 
 log = structlog.get_logger("aorist.system")
 
@@ -70,6 +71,8 @@ class System:
     bells: dict[str, Bell]
     tails: dict[str, Tail]
     moves: Sequence[Moves]
+    watches: list[WatchReader] = field(default_factory=list)
+    """What watches over invariants in the background; nobody waits for it."""
     sources: list[Source] = field(default_factory=list)
     """Adapters to the outside world that speak by themselves."""
     pools: dict[Database, AsyncConnectionPool] = field(default_factory=dict)
@@ -95,6 +98,9 @@ class System:
             self._start(reader.run(poll_s), reader.name)
         for deadlines in self.deadlines:
             self._start(deadlines.run(self.settings.timer_poll_ms / 1000), deadlines.name)
+        await Reader.resume_all(self.watches)
+        for watch in self.watches:
+            self._start(watch.run(poll_s), watch.name)
         for source in self.sources:
             self._start(source.run(self.dispatch), type(source).__name__)
         self._listen()
@@ -172,11 +178,15 @@ class System:
             totals["idle"] = totals.get("idle", 0) + idle
         gauges.connections = totals
         if not self.queries.local:
-            await Reader.resume_all(self.readers)  # another process moves them
+            await Reader.resume_all([*self.readers, *self.watches])  # another process moves them
         heads = {context: await log.store.head() for context, log in self.logs.items()}
         gauges.lag = {
             (reader.name, reader.context): heads[reader.context] - reader.position
             for reader in self.readers
+        }
+        gauges.watch_lag = {
+            (watch.watch.name, watch.context): heads[watch.context] - watch.position
+            for watch in self.watches
         }
 
     async def close(self) -> None:

@@ -1,10 +1,13 @@
 """What the process measures of itself, for Prometheus."""
 
 from collections.abc import Iterable
+from functools import cached_property
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from infra.findings import Findings
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -16,6 +19,8 @@ class Gauges(Collector):
     def __init__(self) -> None:
         self.connections: dict[str, int] = {}
         self.lag: dict[tuple[str, str], int] = {}
+        self.watch_lag: dict[tuple[str, str], int] = {}
+        """Of what is watched in the background, for which nobody waits."""
 
     def collect(self) -> Iterable[Metric]:
         """Return the figures as they were last set."""
@@ -27,7 +32,7 @@ class Gauges(Collector):
         lag = GaugeMetricFamily(
             "reader_lag_facts", "Facts in the log behind a reader.", labels=["reader", "context"]
         )
-        for (reader, context), number in self.lag.items():
+        for (reader, context), number in (*self.lag.items(), *self.watch_lag.items()):
             lag.add_metric([reader, context], number)
         return [connections, lag]
 
@@ -95,6 +100,11 @@ class Telemetry:
 
         self._of_command: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         """Found once for each command and result: to find them by labels takes longer than both."""
+
+    @cached_property
+    def findings(self) -> Findings:
+        """What watches and audits have found wrong."""
+        return Findings(self.registry)
 
     def command(self, command: str, result: str, seconds: float) -> None:
         """Count a command."""

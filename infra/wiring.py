@@ -10,6 +10,7 @@ from psycopg_pool import AsyncConnectionPool
 from commands import Clock, Ids
 from domain import PROCESS, is_process
 from infra.acquirer import SimulatedAcquirer
+from infra.beginnings import make_tables
 from infra.bell import Bell
 from infra.clock import SystemClock, SystemIds
 from infra.database import Database
@@ -26,15 +27,16 @@ from infra.migrations import migrate
 from infra.moves import Moves
 from infra.passwords import Argon2
 from infra.processes import SagaRunner
-from infra.projector import Projector, create_tables
+from infra.projector import Projector
 from infra.queries import Queries
 from infra.readers import Output, Reader
 from infra.settings import Settings
-from infra.shapes import shapes_of
+from infra.shapes import code_of, shapes_of
 from infra.snapshots import Snapshots
 from infra.streams import Streams
 from infra.system import Source, System
 from infra.telemetry import Telemetry
+from infra.watch import Watch, WatchReader
 
 
 async def open_system(
@@ -69,6 +71,7 @@ async def open_system(
         raise
     dispatcher = builder.dispatcher(given)
     readers = [*builder.projections(chosen), *builder.sagas(chosen, dispatcher)]
+    watches = [*builder.watches(chosen)]
     return System(
         settings=settings,
         features=features,
@@ -88,6 +91,7 @@ async def open_system(
         bells=builder.bells,
         tails=builder.tails,
         moves=[*builder.moves.values()],
+        watches=watches,
         sources=[adapter for adapter in given.values() if isinstance(adapter, Source)],
         pools=builder.pools,
     )
@@ -132,7 +136,7 @@ class _Builder:
         self.logs: dict[str, ContextLog] = {}
         self.bells: dict[str, Bell] = {}
         self.tails: dict[str, Tail] = {}
-        self.moves: dict[tuple[str, bool], Moves] = {}
+        self.moves: dict[tuple[str, object], Moves] = {}
 
     async def connect(self, contexts: Iterable[str]) -> None:
         """Open databases and logs of the contexts, and of those that their sagas follow."""
@@ -162,7 +166,7 @@ class _Builder:
             await database.lock_structure(connection)
             for projecting in self.features.projections:
                 if projecting.context == context:
-                    await create_tables(connection, projecting.tables)
+                    await make_tables(connection, projecting)
         store = await self._store(context, database)
         group = GroupCommit(
             store,
@@ -242,11 +246,35 @@ class _Builder:
                 name = f"{PROCESS}{running.name}@{followed}"
                 yield self._reader(name, followed, runner, running.context)
 
-    def _moves(self, home: str, of_processes: bool) -> Moves:
+    def watches(self, contexts: Iterable[str]) -> Iterable[WatchReader]:
+        """Yield a reader for the invariants of each context that has some."""
+        for context in contexts:
+            watch = self.features.invariants.get(context)
+            if watch is None or not self.settings.watch_facts_per_s:
+                continue
+            output = Watch(
+                context,
+                watch,
+                code_of(watch.__module__),
+                self.logs[context].store,
+                self.databases[context],
+                self.clock,
+                self.settings.watch_facts_per_s,
+                self.telemetry.findings.breach,
+            )
+            yield WatchReader(
+                output,
+                self.tails[context],
+                self._moves(context, Watch),
+                self.bells[context],
+                self.telemetry.reader,
+            )
+
+    def _moves(self, home: str, kind: object) -> Moves:
         # Processes wait for their commands: what others are ready to write does not wait for them.
-        if (home, of_processes) not in self.moves:
-            self.moves[home, of_processes] = Moves(self.databases[home], home)
-        return self.moves[home, of_processes]
+        if (home, kind) not in self.moves:
+            self.moves[home, kind] = Moves(self.databases[home], home)
+        return self.moves[home, kind]
 
     def _reader(self, name: str, followed: str, output: Output, home: str) -> Reader:
         return Reader(

@@ -37,6 +37,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.sql.elements import KeyedColumnElement
 
+from projections.versions import keep_history
+
 metadata = MetaData()
 """All read-model tables; a table's schema is its context (a name prefix in SQLite)."""
 
@@ -70,7 +72,10 @@ class Changes(Protocol):
         ...
 
     def run(self, statement: Executable) -> None:
-        """Run a set-based statement over this projection's own tables, after the changes so far."""
+        """Run a set-based statement over this projection's own tables, after the changes so far.
+
+        Not in a projection with history: which rows it changes is not known beforehand.
+        """
         ...
 
 
@@ -126,14 +131,19 @@ class MinorUnits(TypeDecorator[int]):
         return None if value is None else int(value)
 
 
-def table(name: str, *items: SchemaItem) -> Table:
+def table(name: str, *items: SchemaItem, history: bool | str = False) -> Table:
     """Declare a table of the projection module that calls this.
 
-    Its schema is the module's context. `name` must be unique within the context.
+    Its schema is the module's context. `name` must be unique within the context. With `history`
+    the engine keeps what its rows were, and every query over such tables can be asked as of a
+    time or a position. The name of a column instead of True says that rows are only ever
+    inserted, with their fact's position in that column: then it costs nothing.
     """
     module = sys._getframe(1).f_globals["__name__"]
     _, context, _feature = module.split(".")
-    return Table(name, metadata, *items, schema=context, info={"projection": module})
+    made = Table(name, metadata, *items, schema=context, info={"projection": module})
+    keep_history(made, history)
+    return made
 
 
 def key(name: str = "id") -> Column[UUID]:

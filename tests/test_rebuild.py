@@ -9,7 +9,7 @@ from sqlalchemy import inspect
 from domain import Envelope
 from infra.changes import ImpossibleChange
 from infra.log.port import CorruptFact
-from infra.rebuild import BATCH, Comparison, rebuild
+from infra.rebuild import Comparison, rebuild
 from tests.probe.features import FEATURES
 from tests.probe.job import EndJob, JobPushed, JobStarted, PushJob, StartJob
 from tests.probe.rows import all_jobs, job
@@ -69,11 +69,12 @@ def test_it_compares_where_the_live_reader_stands(lived) -> None:
 
 
 def test_progress_is_told_up_to_the_end(probe) -> None:
-    facts = [JobPushed(number=n) for n in range(1, BATCH + 10)]
+    facts = [JobPushed(number=n) for n in range(1, 50)]
     probe.given({A: [JobStarted(name="dig"), *facts]})
     told: list[tuple[int, int]] = []
-    assert rebuilt(probe, progress=lambda done, total, _: told.append((done, total))).equal
-    assert told == [(BATCH, BATCH + 10), (BATCH + 10, BATCH + 10)]
+    tell = lambda done, total, _: told.append((done, total))  # noqa: E731
+    assert rebuilt(probe, batch=40, progress=tell).equal
+    assert told == [(40, 50), (50, 50)]
 
 
 def spoil_rows(probe) -> None:

@@ -16,8 +16,8 @@ from infra.collector import look_rarely
 from infra.discovery import Misbuilt
 from infra.log.port import LogError
 from infra.logging import configure
-from infra.rebuild import RebuiltElsewhere
 from infra.settings import Settings, WrongConfiguration, load
+from infra.shadow import RebuiltElsewhere
 from infra.system import ReaderStopped, System
 from infra.wiring import StoreAway, open_system
 

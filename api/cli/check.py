@@ -7,10 +7,9 @@ import typer
 from api.cli._meter import Meter
 from api.cli._program import FAILED, a_context, opened, out, run, settings_of
 from api.cli.replay import chosen, rebuilt
-from infra.changes import ImpossibleChange
 from infra.check import Finding, examine
-from infra.discovery import Projecting
 from infra.log.port import CorruptFact
+from infra.rebuild import Comparison
 from infra.settings import Settings
 from infra.system import System
 
@@ -47,21 +46,28 @@ async def _findings(system: System, context: str) -> list[Finding]:
         findings = await examine(
             system, context, lambda done, total: meter.show(done, done / total if total else 1.0)
         )
-    return findings + [
-        await _compared(system, projecting) for projecting in chosen(system, None, context)
-    ]
+    return findings + await _compared(system, context)
 
 
-async def _compared(system: System, projecting: Projecting) -> Finding:
-    finding = Finding(f"read model {projecting.name} equals a rebuild", "")
+async def _compared(system: System, context: str) -> list[Finding]:
+    projections = chosen(system, None, context)
     try:
-        comparison = await rebuilt(system, projecting)
-    except (CorruptFact, ImpossibleChange) as error:
+        comparisons = await rebuilt(system, context, projections, swap=False)
+    except CorruptFact as error:
+        finding = Finding("read models equal a rebuild", "")
         finding.breach(str(error))
-    else:
-        finding.counted = f"{comparison.rows:,} rows at position {comparison.position:,}"
-        for difference in comparison.differences:
-            finding.breach(difference)
+        return [finding]
+    return [_equality(comparison) for comparison in comparisons]
+
+
+def _equality(comparison: Comparison) -> Finding:
+    finding = Finding(f"read model {comparison.projection} equals a rebuild", "")
+    if comparison.failure is not None:
+        finding.breach(str(comparison.failure))
+        return finding
+    finding.counted = f"{comparison.rows:,} rows at position {comparison.position:,}"
+    for difference in comparison.differences:
+        finding.breach(difference)
     return finding
 
 

@@ -1,6 +1,5 @@
 """What must hold over the whole log of the bank, watched fact by fact."""
 
-from collections import Counter
 from uuid import UUID
 
 from domain import Event, Watcher
@@ -32,71 +31,72 @@ class MoneyConserved(Watcher):
 
     In flight is what was debited for a transfer and neither credited nor refunded. The two sides
     of a deposit or a withdrawal are in one append, one right after the other: between them, and
-    only there, the amount of the first side is on its way too.
+    only there, the amount of the first side is on its way too. A sum that is off is told where it
+    comes about, and again where it changes.
     """
 
     name = "money is conserved"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._balances: dict[UUID, tuple[str, int]] = {}
-        self._sums: Counter[str] = Counter()
-        self._in_flight: dict[UUID, tuple[str, int]] = {}
-        self._flying: Counter[str] = Counter()
-        self._half: tuple[UUID, str, int] | None = None
-
     def see(self, stream: UUID, fact: Event) -> None:
         """Take one fact in."""
-        self._pair(stream, fact)
+        between = self._pair(stream, fact)
         match fact:
             case AccountDebited(transfer_id=transfer):
-                if transfer in self._in_flight:
+                if self.knows("in flight", transfer):
                     self.breach(f"account {stream}: transfer {transfer} is debited twice")
-                self._in_flight[transfer] = (fact.currency, fact.amount)
-                self._flying[fact.currency] += fact.amount
+                self.keep(f"{fact.currency} {fact.amount}", "in flight", transfer)
+                self.add(fact.amount, "flying", fact.currency)
             case AccountCredited(transfer_id=transfer) | AccountRefunded(transfer_id=transfer):
-                came = (fact.currency, fact.amount)
-                flew = self._in_flight.pop(transfer, None)
+                came, flew = f"{fact.currency} {fact.amount}", self.text("in flight", transfer)
                 if flew != came:
                     self.breach(f"account {stream}: transfer {transfer} brings {came}, not {flew}")
-                self._flying[fact.currency] -= fact.amount
+                self.forget("in flight", transfer)
+                self.add(-fact.amount, "flying", fact.currency)
         if isinstance(fact, OnAccount | MoneyEntered | MoneyLeft):
-            self._balance(stream, fact.currency, fact.balance)
+            self._balance(stream, fact.currency, fact.balance, between)
 
-    def _balance(self, stream: UUID, currency: str, balance: int) -> None:
-        _, before = self._balances.get(stream, (currency, 0))
-        self._balances[stream] = (currency, balance)
-        self._sums[currency] += balance - before
-        between = self._half[2] if self._half and self._half[1] == currency else 0
-        total = self._sums[currency] + self._flying[currency]
-        if total != between:
+    def _balance(self, stream: UUID, currency: str, balance: int, between: int) -> None:
+        before = self.number("balance", stream)
+        self.keep(balance, "balance", stream)
+        balances, flying = (
+            self.add(balance - before, "sum", currency),
+            self.number("flying", currency),
+        )
+        off = balances + flying - between
+        if off != self.number("off", currency):
             self.breach(
-                f"{currency}: balances {self._sums[currency]} and {self._flying[currency]} in "
-                f"flight sum to {total} after a posting on {stream}, not to {between}"
+                f"{currency}: balances {balances} and {flying} in flight sum to "
+                f"{balances + flying} after a posting on {stream}, not to {between}"
             )
+        self.add(off - self.number("off", currency), "off", currency)
 
-    def _pair(self, stream: UUID, fact: Event) -> None:
-        """Match the two sides of what crosses the border."""
-        half, self._half = self._half, None
+    def _pair(self, stream: UUID, fact: Event) -> int:
+        """Match the two sides of what crosses the border; return what is between them now."""
+        half = self.text("half")
         match fact:
             case MoneyEntered(posting_id=posting, amount=amount):
-                other: object = (posting, fact.currency, amount)
+                other: str | None = f"{posting} {fact.currency} {amount}"
             case MoneyLeft(posting_id=posting, amount=amount):
-                other = (posting, fact.currency, -amount)
+                other = f"{posting} {fact.currency} {-amount}"
             case _:
                 other = None
         if half != other:
             self.breach(f"{fact.TOPIC} on {stream}: one side is {half}, the other {other}")
+        if half is not None:
+            self.forget("half")
         match fact:
             case MoneyDeposited(deposit_id=posting, amount=amount):
-                self._half = (posting, fact.currency, amount)
+                self.keep(f"{posting} {fact.currency} {amount}", "half")
+                return amount
             case MoneyWithdrawn(withdrawal_id=posting, amount=amount):
-                self._half = (posting, fact.currency, -amount)
+                self.keep(f"{posting} {fact.currency} {-amount}", "half")
+                return -amount
+        return 0
 
-    def breaches(self) -> list[str]:
-        """Return the breaches; money that came in by one side only is one at the end."""
-        unpaired = [f"posting {self._half[0]} has one side only"] if self._half else []
-        return [*self._breaches, *unpaired]
+    def unfinished(self) -> list[str]:
+        """Return money that came in by one side only, so far."""
+        half = self.text("half")
+        return [f"posting {half} has one side only"] if half else []
 
 
 class BalancesFollow(Watcher):
@@ -107,21 +107,14 @@ class BalancesFollow(Watcher):
 
     name = "balances follow from postings"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._balances: dict[UUID, int] = {}
-        self._limits: dict[UUID, int] = {}
-        self._closed: set[UUID] = set()
-
     def see(self, stream: UUID, fact: Event) -> None:
         """Take one fact in."""
-        before = self._balances.get(stream, 0)
         match fact:
             case AccountOpened(credit_limit=limit):
-                self._limits[stream] = limit
+                self.keep(limit, "limit", stream)
             case AccountClosed():
-                self._closed.add(stream)
-                if before:
+                self.keep(1, "closed", stream)
+                if before := self.number("balance", stream):
                     self.breach(f"account {stream} is closed with {before} on it")
             case (
                 MoneyDeposited()
@@ -130,21 +123,24 @@ class BalancesFollow(Watcher):
                 | MoneyWithdrawn()
                 | AccountDebited()
             ):
-                self._post(stream, fact, before)
-            case MoneyEntered(amount=amount) if fact.balance != before - amount:
-                self.breach(f"external {stream}: {before} - {amount} is not {fact.balance}")
-            case MoneyLeft(amount=amount) if fact.balance != before + amount:
-                self.breach(f"external {stream}: {before} + {amount} is not {fact.balance}")
-        if isinstance(fact, OnAccount | MoneyEntered | MoneyLeft):
-            self._balances[stream] = fact.balance
+                change = fact.amount if isinstance(fact, Coming) else -fact.amount
+                self._follow(f"account {stream}", stream, change, fact.balance)
+                self._require_open(stream, fact)
+            case MoneyEntered(amount=amount):
+                self._follow(f"external {stream}", stream, -amount, fact.balance)
+            case MoneyLeft(amount=amount):
+                self._follow(f"external {stream}", stream, amount, fact.balance)
 
-    def _post(self, stream: UUID, fact: OnAccount, before: int) -> None:
-        change = fact.amount if isinstance(fact, Coming) else -fact.amount
-        if fact.balance != before + change:
-            self.breach(f"account {stream}: {before} and {change} is not {fact.balance}")
-        if fact.balance < -self._limits.get(stream, 0):
+    def _follow(self, what: str, stream: UUID, change: int, balance: int) -> None:
+        before = self.number("balance", stream)
+        if balance != before + change:
+            self.breach(f"{what}: {before} and {change} is not {balance}")
+        self.keep(balance, "balance", stream)
+
+    def _require_open(self, stream: UUID, fact: OnAccount) -> None:
+        if fact.balance < -self.number("limit", stream):
             self.breach(f"account {stream}: {fact.balance} is beyond its credit limit")
-        if stream in self._closed or stream not in self._limits:
+        if self.knows("closed", stream) or not self.knows("limit", stream):
             self.breach(f"account {stream}: {fact.TOPIC} while it is not open")
 
 
@@ -153,32 +149,28 @@ class HoldsResolveOnce(Watcher):
 
     name = "holds resolve once"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._holds: dict[tuple[UUID, UUID], int] = {}
-        self._open: Counter[UUID] = Counter()
-
     def see(self, stream: UUID, fact: Event) -> None:
         """Take one fact in."""
         match fact:
             case HoldPlaced(hold_id=hold, amount=amount):
-                if (stream, hold) in self._holds:
+                if self.knows("hold", stream, hold):
                     self.breach(f"account {stream}: hold {hold} is placed twice")
-                self._holds[stream, hold] = amount
-                self._open[stream] += 1
+                self.keep(amount, "hold", stream, hold)
+                self.add(1, "open", stream)
             case HoldReleased(hold_id=hold) | HoldExpired(hold_id=hold):
                 self._resolve(stream, hold, fact.amount, fact.amount)
             case AccountDebited(hold_id=UUID() as hold):
                 self._resolve(stream, hold, fact.held, fact.amount)
-            case AccountClosed() if self._open[stream]:
-                self.breach(f"account {stream} is closed with {self._open[stream]} holds")
+            case AccountClosed() if holds := self.number("open", stream):
+                self.breach(f"account {stream} is closed with {holds} holds")
 
     def _resolve(self, stream: UUID, hold: UUID, held: int, taken: int) -> None:
-        kept = self._holds.pop((stream, hold), None)
-        if kept is None:
+        if not self.knows("hold", stream, hold):
             self.breach(f"account {stream}: hold {hold} is resolved and was not there")
             return
-        self._open[stream] -= 1
+        kept = self.number("hold", stream, hold)
+        self.forget("hold", stream, hold)
+        self.add(-1, "open", stream)
         if kept != held or taken > kept:
             self.breach(f"account {stream}: hold {hold} kept {kept}, said {held}, gave {taken}")
 
@@ -188,37 +180,31 @@ class TransfersEnd(Watcher):
 
     name = "transfers end completely"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._debited: set[UUID] = set()
-        self._credited: set[UUID] = set()
-        self._ended: set[UUID] = set()
-
     def see(self, stream: UUID, fact: Event) -> None:
         """Take one fact in. A transfer's facts are on the stream of its id."""
         match fact:
             case AccountDebited(transfer_id=transfer):
-                self._debited.add(transfer)
-                if transfer in self._ended:
+                self.keep(1, "debited", transfer)
+                if self.knows("ended", transfer):
                     self.breach(f"transfer {transfer} is debited after its end")
             case AccountCredited(transfer_id=transfer):
-                self._debited.discard(transfer)
-                self._credited.add(transfer)
+                self.forget("debited", transfer)
+                self.keep(1, "credited", transfer)
             case AccountRefunded(transfer_id=transfer):
-                self._debited.discard(transfer)
+                self.forget("debited", transfer)
             case TransferCompleted():
                 self._end(stream)
-                if stream not in self._credited:
+                if not self.knows("credited", stream):
                     self.breach(f"transfer {stream} completed and its money never arrived")
             case TransferFailed():
                 self._end(stream)
-                if stream in self._debited or stream in self._credited:
+                if self.knows("debited", stream) or self.knows("credited", stream):
                     self.breach(f"transfer {stream} failed and its money is not back")
 
     def _end(self, transfer: UUID) -> None:
-        if transfer in self._ended:
+        if self.knows("ended", transfer):
             self.breach(f"transfer {transfer} ends twice")
-        self._ended.add(transfer)
+        self.keep(1, "ended", transfer)
 
 
 class NumbersUnique(Watcher):
@@ -226,21 +212,16 @@ class NumbersUnique(Watcher):
 
     name = "account numbers are unique"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._opened: dict[str, UUID] = {}
-        self._claimed: dict[str, UUID] = {}
-
     def see(self, stream: UUID, fact: Event) -> None:
         """Take one fact in; the claim comes right after the opening."""
         match fact:
             case AccountOpened(number=number):
-                if number in self._opened:
-                    self.breach(f"number {number} is that of {self._opened[number]} and {stream}")
-                self._opened[number] = stream
+                if other := self.text("opened", number):
+                    self.breach(f"number {number} is that of {other} and {stream}")
+                self.keep(str(stream), "opened", number)
             case NumberClaimed(number=number, account_id=account):
-                if number in self._claimed:
+                if self.knows("claimed", number):
                     self.breach(f"number {number} is claimed twice")
-                self._claimed[number] = account
-                if self._opened.get(number) != account:
+                self.keep(1, "claimed", number)
+                if self.text("opened", number) != str(account):
                     self.breach(f"number {number} is claimed for {account}, which has another")

@@ -1,6 +1,5 @@
 """What must hold over the whole log of commerce, watched fact by fact."""
 
-from collections import defaultdict
 from uuid import UUID
 
 from domain import Event, Watcher
@@ -11,9 +10,7 @@ from domain.commerce.authorisation import (
 )
 from domain.commerce.line import OrderLineCancelled, OrderParcelShipped
 from domain.commerce.order import OrderCancelled, OrderPlaced
-from domain.commerce.payment import (
-    PaymentCaptured,
-)
+from domain.commerce.payment import PaymentCaptured
 from domain.commerce.refund import PaymentRefunded
 from domain.commerce.stock import (
     ReservationCommitted,
@@ -37,29 +34,30 @@ class StockNotNegative(Watcher):
 
     name = "stock is never negative or oversold"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._on_hand: dict[UUID, int] = defaultdict(int)
-        self._reserved: dict[UUID, int] = defaultdict(int)
-
     def see(self, stream: UUID, fact: Event) -> None:
         """Take one fact in."""
         match fact:
             case StockReceived(quantity=n) | StockAdjusted(change=n) | StockReturned(quantity=n):
-                self._on_hand[stream] += n
+                self._move(stream, n, 0)
             case StockReserved(quantity=n):
-                self._reserved[stream] += n
+                self._move(stream, 0, n)
             case StockReleased(quantity=n) | ReservationExpired(quantity=n):
-                self._reserved[stream] -= n
+                self._move(stream, 0, -n)
             case ReservationCommitted(quantity=n):
-                self._on_hand[stream] -= n
-                self._reserved[stream] -= n
-            case _:
-                return
-        on_hand, reserved = self._on_hand[stream], self._reserved[stream]
+                self._move(stream, -n, -n)
+
+    def _move(self, stream: UUID, on_hand: int, reserved: int) -> None:
+        lacked = self._lack(stream)
+        on_hand = self.add(on_hand, "on hand", stream)
+        reserved = self.add(reserved, "reserved", stream)
         self.require(
-            0 <= reserved <= on_hand, f"stock {stream}: {on_hand} on hand, {reserved} reserved"
+            self._lack(stream) <= lacked, f"stock {stream}: {on_hand} on hand, {reserved} reserved"
         )
+
+    def _lack(self, stream: UUID) -> int:
+        """Return how many units are missing: a fact that makes them more has broken the rule."""
+        on_hand, reserved = self.number("on hand", stream), self.number("reserved", stream)
+        return max(0, reserved - on_hand) + max(0, -reserved)
 
 
 class HoldingsAddUp(Watcher):
@@ -67,33 +65,29 @@ class HoldingsAddUp(Watcher):
 
     name = "every reserved unit is used at most once"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._held: dict[tuple[UUID, UUID], int] = defaultdict(int)
-        self._committed: dict[tuple[UUID, UUID], int] = defaultdict(int)
-
     def see(self, stream: UUID, fact: Event) -> None:
         """Take one fact in."""
         match fact:
             case StockReserved(order_id=order, quantity=n):
-                self._held[stream, order] += n
+                self._move(stream, order, n, 0)
             case (
                 StockReleased(order_id=order, quantity=n)
                 | ReservationExpired(order_id=order, quantity=n)
             ):
-                self._held[stream, order] -= n
+                self._move(stream, order, -n, 0)
             case ReservationCommitted(order_id=order, quantity=n):
-                self._held[stream, order] -= n
-                self._committed[stream, order] += n
+                self._move(stream, order, -n, n)
             case (
                 StockReturned(order_id=order, quantity=n) | StockShipped(order_id=order, quantity=n)
             ):
-                self._committed[stream, order] -= n
-            case _:
-                return
-        held, committed = self._held[stream, order], self._committed[stream, order]
+                self._move(stream, order, 0, -n)
+
+    def _move(self, stream: UUID, order: UUID, held: int, committed: int) -> None:
+        taken = held < 0, committed < 0
+        held = self.add(held, "held", stream, order)
+        committed = self.add(committed, "committed", stream, order)
         self.require(
-            held >= 0 and committed >= 0,
+            not (taken[0] and held < 0) and not (taken[1] and committed < 0),
             f"stock {stream}, order {order}: {held} held, {committed} committed",
         )
 
@@ -103,31 +97,26 @@ class MoneyInBounds(Watcher):
 
     name = "captured <= authorised, refunded <= captured"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._authorised: dict[UUID, int] = defaultdict(int)
-        self._captured: dict[UUID, int] = {}
-        self._refunded: dict[UUID, int] = defaultdict(int)
-
     def see(self, stream: UUID, fact: Event) -> None:
         """Take one fact in."""
+        is_captured = self.knows("captured", stream)
         match fact:
             case PaymentAuthorised(amount=amount) | AuthorisedTooLate(amount=amount):
-                self._authorised[stream] = amount
+                self.keep(amount, "authorised", stream)
             case PaymentVoided():
-                self._authorised[stream] = 0
-                self.require(stream not in self._captured, f"payment {stream}: captured and void")
+                self.keep(0, "authorised", stream)
+                self.require(not is_captured, f"payment {stream}: captured and void")
             case PaymentCaptured(amount=amount):
-                self.require(stream not in self._captured, f"payment {stream}: captured twice")
-                self._captured[stream] = amount
-                authorised = self._authorised[stream]
+                self.require(not is_captured, f"payment {stream}: captured twice")
+                self.keep(amount, "captured", stream)
+                authorised = self.number("authorised", stream)
                 self.require(
                     amount <= authorised,
                     f"payment {stream}: captured {amount} of {authorised} authorised",
                 )
             case PaymentRefunded(amount=amount):
-                self._refunded[stream] += amount
-                refunded, captured = self._refunded[stream], self._captured.get(stream, 0)
+                refunded = self.add(amount, "refunded", stream)
+                captured = self.number("captured", stream)
                 self.require(
                     refunded <= captured,
                     f"payment {stream}: refunded {refunded} of {captured} captured",
@@ -139,16 +128,12 @@ class LinesInBounds(Watcher):
 
     name = "cancelled + shipped <= ordered"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._left: dict[tuple[UUID, UUID], int] = defaultdict(int)
-
     def see(self, stream: UUID, fact: Event) -> None:
         """Take one fact in."""
         match fact:
             case OrderPlaced(lines=lines):
                 for line in lines:
-                    self._left[stream, line.product_id] = line.quantity
+                    self.keep(line.quantity, "left", stream, line.product_id)
             case OrderLineCancelled(product_id=product, quantity=n):
                 self._take(stream, product, n)
             case OrderParcelShipped(units=units) | OrderCancelled(units=units):
@@ -156,6 +141,5 @@ class LinesInBounds(Watcher):
                     self._take(stream, part.product_id, part.quantity)
 
     def _take(self, order: UUID, product: UUID, quantity: int) -> None:
-        self._left[order, product] -= quantity
-        left = self._left[order, product]
+        left = self.add(-quantity, "left", order, product)
         self.require(left >= 0, f"order {order}, product {product}: {-left} more than were ordered")

@@ -1,6 +1,5 @@
 """What must hold over the whole log of the network, watched fact by fact."""
 
-from collections.abc import Hashable
 from uuid import UUID
 
 from domain import Event, Watcher
@@ -13,23 +12,25 @@ from domain.social.profile import ProfileCreated
 
 def watch() -> list[Watcher]:
     """Return fresh watchers for one walk through the log."""
-    return [FollowsAlternate(), LikesAlternate(), MembersHaveProfiles(), TextsLiveOnce()]
+    return [
+        FollowsAlternate(),
+        FollowersCounted(),
+        LikesAlternate(),
+        MembersHaveProfiles(),
+        TextsLiveOnce(),
+    ]
 
 
 class _Alternating(Watcher):
     """Things that are switched on and off in turn, starting with on."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._on: set[Hashable] = set()
-
-    def _switch(self, what: str, key: Hashable, *, on: bool) -> None:
-        if (key in self._on) == on:
+    def _switch(self, what: str, key: object, *, on: bool) -> None:
+        if self.knows("on", key) == on:
             self.breach(f"{what} {key} is switched {'on' if on else 'off'} twice in a row")
         if on:
-            self._on.add(key)
+            self.keep(1, "on", key)
         else:
-            self._on.discard(key)
+            self.forget("on", key)
 
 
 class FollowsAlternate(_Alternating):
@@ -46,6 +47,34 @@ class FollowsAlternate(_Alternating):
             self.breach(f"follow {stream}: member {fact.follower} follows themselves")
         if stream != follow_id(fact.follower, fact.followee):
             self.breach(f"follow {stream} is not the stream of its pair")
+
+
+class FollowersCounted(Watcher):
+    """A member's counters, moved by one with each fact, equal the distinct pairs that follow.
+
+    It counts as the read model does. That its rows say the same is the drift audit's to find out.
+    """
+
+    name = "follower counters equal distinct followers"
+
+    def see(self, stream: UUID, fact: Event) -> None:
+        """Take one fact in."""
+        if not isinstance(fact, Followed | Unfollowed):
+            return
+        step = 1 if isinstance(fact, Followed) else -1
+        pair = ("pair", fact.follower, fact.followee)
+        distinct = step if self.knows(*pair) != (step > 0) else 0
+        if step > 0:
+            self.keep(1, *pair)
+        else:
+            self.forget(*pair)
+        for counter, member in (("following", fact.follower), ("followers", fact.followee)):
+            counted = self.add(step, counter, member)
+            truly = self.add(distinct, "distinct", counter, member)
+            self.require(
+                step == distinct,
+                f"member {member}: {counter} is counted as {counted}, and is {truly}",
+            )
 
 
 class LikesAlternate(_Alternating):
@@ -67,18 +96,14 @@ class MembersHaveProfiles(Watcher):
 
     name = "members have profiles"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._members: set[UUID] = set()
-
     def see(self, stream: UUID, fact: Event) -> None:
         """Take one fact in."""
         named: tuple[UUID, ...] = ()
         match fact:
             case ProfileCreated():
-                if stream in self._members:
+                if self.knows("member", stream):
                     self.breach(f"profile {stream} is created twice")
-                self._members.add(stream)
+                self.keep(1, "member", stream)
             case Followed(follower=follower, followee=followee):
                 named = (follower, followee)
             case PostDrafted(author=author) | CommentAdded(author=author):
@@ -86,7 +111,7 @@ class MembersHaveProfiles(Watcher):
             case Liked(member_id=member):
                 named = (member,)
         for member in named:
-            if member not in self._members:
+            if not self.knows("member", member):
                 self.breach(f"member {member} acts on stream {stream} without a profile")
 
 
@@ -98,34 +123,29 @@ class TextsLiveOnce(Watcher):
 
     name = "posts and comments live once"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._revisions: dict[UUID, int] = {}
-        self._published: set[UUID] = set()
-
     def see(self, stream: UUID, fact: Event) -> None:
         """Take one fact in. Revision 0 stands for deleted."""
         match fact:
             case PostDrafted() | CommentAdded():
-                if stream in self._revisions:
+                if self.knows("revision", stream):
                     self.breach(f"{fact.TOPIC}: stream {stream} begins twice")
-                self._revisions[stream] = 1
+                self.keep(1, "revision", stream)
             case PostEdited(revision=revision):
                 self._require_alive(stream, fact)
-                if revision != self._revisions.get(stream, 0) + 1:
+                if revision != self.number("revision", stream) + 1:
                     self.breach(f"post {stream}: revision {revision} is out of turn")
-                self._revisions[stream] = revision
+                self.keep(revision, "revision", stream)
             case PostPublished():
                 self._require_alive(stream, fact)
-                if stream in self._published:
+                if self.knows("published", stream):
                     self.breach(f"post {stream} is published twice")
-                self._published.add(stream)
+                self.keep(1, "published", stream)
             case CommentEdited():
                 self._require_alive(stream, fact)
             case PostDeleted() | CommentDeleted():
                 self._require_alive(stream, fact)
-                self._revisions[stream] = 0
+                self.keep(0, "revision", stream)
 
     def _require_alive(self, stream: UUID, fact: Event) -> None:
-        if not self._revisions.get(stream):
+        if not self.number("revision", stream):
             self.breach(f"{fact.TOPIC}: stream {stream} is not alive")

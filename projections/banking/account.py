@@ -43,6 +43,7 @@ accounts = table(
     moment("closed_at", nullable=True),
     count("position"),
     count("version"),
+    history=True,
 )
 
 

@@ -45,6 +45,7 @@ lines = table(
     text("detail", nullable=True),
     moment("posted_at"),
     Index("statement_lines_account", "account_id", "position"),
+    history="position",
 )
 
 

@@ -57,6 +57,7 @@ orders = table(
     count("position"),
     count("version"),
     Index("orders_by_customer", "customer_id", "position"),
+    history=True,
 )
 lines = table(
     "order_lines",
@@ -70,6 +71,7 @@ lines = table(
     count("cancelled"),
     count("shipped"),
     text("stock"),
+    history=True,
 )
 
 

@@ -46,6 +46,7 @@ payments = table(
     text("reason", nullable=True),
     moment("requested_at"),
     count("version"),
+    history=True,
 )
 
 

@@ -22,6 +22,7 @@ refunds = table(
     count("attempts"),
     moment("requested_at"),
     count("position"),
+    history=True,
 )
 
 

@@ -29,6 +29,7 @@ shipments = table(
     moment("delivered_at", nullable=True),
     count("position"),
     count("version"),
+    history=True,
 )
 
 

@@ -36,6 +36,7 @@ stock = table(
     Index("stock_by_product", "product_id", unique=True),
     Index("stock_by_position", "position"),
     Index("stock_by_available", "available", "position"),
+    history=True,
 )
 
 

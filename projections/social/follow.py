@@ -17,6 +17,7 @@ follows = table(
     ref("followee_id", index=True),
     moment("since"),
     count("position"),
+    history=True,
 )
 
 

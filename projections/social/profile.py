@@ -21,6 +21,7 @@ profiles = table(
     count("posts"),
     moment("joined_at"),
     count("version"),
+    history=True,
 )
 
 

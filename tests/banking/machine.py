@@ -124,7 +124,11 @@ class Bank:
 
     def breaches(self) -> list[str]:
         """Return what breaks an invariant so far."""
-        return [sentence for watcher in self.watchers for sentence in watcher.breaches()]
+        return [
+            sentence
+            for watcher in self.watchers
+            for sentence in (*watcher.breaches(), *watcher.unfinished())
+        ]
 
 
 def _run(work: Any) -> None:

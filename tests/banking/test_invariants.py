@@ -195,7 +195,11 @@ def breaches(*history: tuple[UUID, Event]) -> list[str]:
     for stream, fact in history:
         for watcher in watchers:
             watcher.see(stream, fact)
-    return [sentence for watcher in watchers for sentence in watcher.breaches()]
+    return [
+        sentence
+        for watcher in watchers
+        for sentence in (*watcher.breaches(), *watcher.unfinished())
+    ]
 
 
 FUNDED = [(ALICE, opened()), (ALICE, deposited(100)), (CASH, entered(100)), (BOB, opened(BOB))]
@@ -233,6 +237,13 @@ def test_an_orderly_history_breaks_nothing() -> None:
 def test_a_breach_is_named(history: list[tuple[UUID, Event]], named: str) -> None:
     found = breaches(*FUNDED, *history)
     assert any(named in sentence for sentence in found), found
+
+
+def test_what_one_fact_broke_is_told_of_that_fact_alone() -> None:
+    wrong, after = (ALICE, deposited(5, 205)), [(CASH, entered(5, -105)), (BOB, opened(CAROL))]
+    assert len(breaches(*FUNDED, wrong)) < len(found := breaches(*FUNDED, wrong, *after)) + 2
+    later = [(ALICE, debited(40, 165)), (BOB, credited(40, 40))]
+    assert breaches(*FUNDED, wrong, *after, *later) == found
 
 
 def test_breaches_are_listed_up_to_a_bound() -> None:

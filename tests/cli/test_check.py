@@ -30,7 +30,7 @@ def test_a_sound_system_is_said_to_be_so_with_counts(aorist: Program) -> None:
     assert "ok    banking: money is conserved" in said
     assert "ok    commerce: stock is never negative" in said
     assert (
-        "ok    banking: read model banking.account equals a rebuild (2 rows at position 8)" in said
+        "ok    banking: read model banking.account equals a rebuild (6 rows at position 8)" in said
     )
     assert said.endswith("everything holds\n")
 

@@ -18,7 +18,7 @@ def test_all_projections_one_contexts_or_one_are_rebuilt(lived: Program) -> None
     banking = lived("replay", "--context", "banking").out.splitlines()
     assert 1 < len(banking) < len(everything)
     (account,) = lived("replay", "banking.account").out.splitlines()
-    assert "banking.account: 2 rows at position 8" in account
+    assert "banking.account: 6 rows at position 8" in account
     assert "no projection is called 'banking.vault'" in lived("replay", "banking.vault", code=1).err
 
 
