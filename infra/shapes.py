@@ -98,7 +98,7 @@ def code_of(module: str) -> str:
     """Return a digest of a module's code and of all code that it stands on."""
     digest = hashlib.blake2b(digest_size=8)
     for name in sorted(_modules(module)):
-        source = _source(name).encode()
+        source = source_of(name).encode()
         digest.update(f"{name} {len(source)} ".encode() + source)
     return digest.hexdigest()
 
