@@ -17,30 +17,22 @@ class NamesHeldOnce(Watcher):
 
     name = "a name has one holder"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._holders: dict[UUID, UUID] = {}
-
     def see(self, stream: UUID, fact: Event) -> None:
         """Take one fact in."""
+        holder = self.text("holder", stream)
         match fact:
             case NameClaimed(user_id=user):
-                holder = self._holders.setdefault(stream, user)
-                self.require(holder == user, f"claim {stream}: {user} has what {holder} holds")
+                self.require(holder in (None, str(user)), f"claim {stream}: {user} has {holder}'s")
+                self.keep(str(user), "holder", stream)
             case NameReleased(user_id=user):
-                former = self._holders.pop(stream, None)
-                self.require(former == user, f"claim {stream}: {user} released what {former} holds")
+                self.require(holder == str(user), f"claim {stream}: {user} released {holder}'s")
+                self.forget("holder", stream)
 
 
 class NamesClaimed(Watcher):
     """Two users never have one e-mail address or one username, in whatever spelling."""
 
     name = "every user has their own names"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._holders: dict[UUID, UUID] = {}
-        self._names: dict[tuple[UUID, str], UUID] = {}
 
     def see(self, stream: UUID, fact: Event) -> None:
         """Take one fact in."""
@@ -55,9 +47,10 @@ class NamesClaimed(Watcher):
 
     def _take(self, user: UUID, kind: str, name: str) -> None:
         claim = claim_id(kind, name)
-        before = self._names.pop((user, kind), None)
+        before = self.text(kind, user)
         if before is not None:
-            self._holders.pop(before, None)
-        holder = self._holders.setdefault(claim, user)
-        self.require(holder == user, f"user {user} has the {kind} that {holder} has")
-        self._names[user, kind] = claim
+            self.forget("holder", UUID(before))
+        holder = self.text("holder", claim)
+        self.require(holder is None, f"user {user} has the {kind} that {holder} has")
+        self.keep(str(user), "holder", claim)
+        self.keep(str(claim), kind, user)
