@@ -4,6 +4,8 @@
 
 INSTALLED := .venv/.installed
 SERVICES := .venv/bin/python -m infra.services
+# Tests wait a third of their time, for disks and for processes that they start.
+TESTERS = $$(( $$(getconf _NPROCESSORS_ONLN) + 1 ))
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -12,7 +14,7 @@ run: $(INSTALLED) ## start the whole system in one process on a SQLite file
 	@.venv/bin/aorist serve --development
 
 test: check services ## run every check and every test, PostgreSQL included
-	@set -a && . ./.services/env && unset AORIST_DATABASE_URL && .venv/bin/python -m pytest --numprocesses auto
+	@set -a && . ./.services/env && unset AORIST_DATABASE_URL && .venv/bin/python -m pytest --numprocesses $(TESTERS)
 
 soak: $(INSTALLED) ## kill writers, readers and PostgreSQL hundreds of times, and check the logs
 	@.venv/bin/python -m tests.soak --kills 300

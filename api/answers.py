@@ -12,6 +12,9 @@ class Ready(BaseModel):
 
     ready: bool
     problems: list[str] = Field(examples=[[]])
+    degraded: list[str] = Field(
+        examples=[[]], description="what works in part only: parked facts, rebuilds"
+    )
 
 
 class FactShown(BaseModel):

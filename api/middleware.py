@@ -129,8 +129,7 @@ class Around:
         telemetry: Telemetry = scope["app"].state.system.telemetry
         method = scope["method"] if scope["method"] in METHODS else "other"
         endpoint = getattr(scope.get("route"), "path", "unknown")
-        telemetry.requests.labels(method, endpoint, status).inc()
-        telemetry.request_seconds.labels(method, endpoint).observe(seconds)
+        telemetry.request(method, endpoint, status, seconds)
 
 
 def _headers(scope: Scope) -> dict[str, str]:

@@ -18,6 +18,9 @@ BASE = "/api/v1"
 ACTOR, ROLES, REASON = "Aorist-Actor", "Aorist-Roles", "Aorist-Reason"
 """Who calls, in development only: `Aorist-Actor: <user id or name>`, `Aorist-Roles: operator`."""
 AFTER = "Aorist-After"
+AS_OF = "as_of"
+"""A time or a position, in the query string of what can be asked about the past."""
+MAX_AS_OF = 40
 KEY, IF_MATCH = "Idempotency-Key", "If-Match"
 TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
@@ -98,7 +101,10 @@ class Dispatcher:
 
 
 class Reader:
-    """Runs query functions' answers for the caller, at the position the request asks for."""
+    """Runs query functions' answers for the caller, at the position the request asks for.
+
+    `Aorist-After` waits for a position; `as_of` in the query string goes back to one.
+    """
 
     def __init__(self, request: Request, by: Caller) -> None:
         self._queries = system_of(request).queries
@@ -107,21 +113,24 @@ class Reader:
         for context in self._after:
             if context not in known:
                 raise BadHeader(f"{AFTER}: no context is called {context!r}")
+        self._as_of = request.query_params.get(AS_OF)
         self._limit = system_of(request).settings.page_limit
         self.viewer: UUID | None = by.user
 
     async def one(self, query: One) -> dict[str, Any]:
         """Return the one row; raises `NotFound`."""
-        return await self._queries.one(query, self._after)
+        return await self._queries.one(query, self._after, self._as_of)
 
     async def detail(self, query: Detail) -> dict[str, Any]:
         """Return the one row with its lists; raises `NotFound`."""
-        return await self._queries.detail(query, self._after)
+        return await self._queries.detail(query, self._after, self._as_of)
 
     async def page(self, query: Listing, paging: "Paging") -> dict[str, Any]:
         """Return `{"items": …, "next": …}`."""
         limit = min(paging.limit, self._limit)
-        items, following = await self._queries.page(query, limit, paging.cursor, self._after)
+        items, following = await self._queries.page(
+            query, limit, paging.cursor, self._after, self._as_of
+        )
         return {"items": items, "next": following}
 
 

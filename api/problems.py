@@ -16,9 +16,11 @@ from domain import Forbidden, Invalid, NotFound, Refused
 from infra.dispatch import Contended, InFlight, KeyReused, Replayed
 from infra.log.port import Busy, CorruptFact, LogError, Rejected
 from infra.queries import Behind
+from infra.rebuilding.renewal import BeingRebuilt
 from infra.session import VersionMoved
 
 RETRY_AFTER_S = "1"
+REBUILT_AFTER_S = "5"
 HTTP_CODES = {
     400: (422, "malformed"),
     404: (404, "no_such_route"),
@@ -151,6 +153,7 @@ HANDLERS: dict[type[Exception], Callable[..., Response]] = {
     InFlight: _fixed(409, "in_flight"),
     LogError: _log_error,
     Behind: _fixed(503, "behind", **{"Retry-After": RETRY_AFTER_S}),
+    BeingRebuilt: _fixed(503, "being_rebuilt", **{"Retry-After": REBUILT_AFTER_S}),
     HTTPException: _http,
 }
 

@@ -15,11 +15,12 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Header, Response
+from fastapi import APIRouter, Body, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
-from api.ports import AFTER, BASE, IF_MATCH, KEY, Page, Read
+from api.ports import AFTER, AS_OF, BASE, IF_MATCH, KEY, MAX_AS_OF, Page, Read
 from api.sending import PARAMETER, Sending
+from infra.asof import has_past
 from infra.dispatch import MAX_KEY
 from projections import Detail, Listing, MinorUnits, One
 
@@ -110,7 +111,8 @@ class Routes(APIRouter):
         """Let `GET path` run a query function.
 
         Its parameters are those of the path and of the query string; `viewer` is the caller.
-        What it answers (`Select`, `Listing`, `Detail`) decides the form of the response.
+        What it answers (`Select`, `Listing`, `Detail`) decides the form of the response. When
+        all tables that it reads have history, it takes `as_of`.
         """
         hints = get_type_hints(answer, include_extras=True)
         named = inspect.signature(answer).parameters
@@ -138,8 +140,12 @@ class Routes(APIRouter):
                 for name, parameter in named.items()
                 if name != "viewer"
             ),
-            _parameter("header_after", _header(AFTER, "wait for the position of a receipt", 1000)),
+            _parameter(
+                "documented_after", _header(AFTER, "wait for the position of a receipt", 1000)
+            ),
         ]
+        if has_past(example):
+            parameters.append(_parameter("documented_as_of", _as_of()))
         if pages:
             parameters.append(_parameter("paging", Page))
         _give(endpoint, parameters)
@@ -155,8 +161,8 @@ class Routes(APIRouter):
 
 def _of_any_command() -> list[inspect.Parameter]:
     return [
-        _parameter("header_key", _header(KEY, "makes repeating inert", MAX_KEY)),
-        _parameter("header_if_match", _header(IF_MATCH, 'the expected version, as "3"', 100)),
+        _parameter("documented_key", _header(KEY, "makes repeating inert", MAX_KEY)),
+        _parameter("documented_if_match", _header(IF_MATCH, 'the expected version, as "3"', 100)),
     ]
 
 
@@ -178,8 +184,8 @@ def _documented(parameters: list[inspect.Parameter]) -> Callable[..., Any]:
 
 
 def _drop_documented(values: dict[str, Any]) -> None:
-    """Headers are parameters for the documentation's sake; `api.ports` reads them itself."""
-    for name in [name for name in values if name.startswith("header_")]:
+    """Some are parameters for the documentation's sake only: `api.ports` reads them itself."""
+    for name in [name for name in values if name.startswith("documented_")]:
         del values[name]
 
 
@@ -253,9 +259,22 @@ def _header(name: str, description: str, longest: int) -> Any:
     return Annotated[str | None, Header(alias=name, description=description, max_length=longest)]
 
 
+def _as_of() -> Any:
+    """`Aorist-After` waits; this goes back."""
+    return Annotated[
+        str | None,
+        Query(
+            alias=AS_OF,
+            description="as it was at a time (RFC 3339) or at a position of the context's log",
+            max_length=MAX_AS_OF,
+            examples=["2026-01-31T12:00:00Z", "1234"],
+        ),
+    ]
+
+
 def _give(endpoint: Callable[..., Any], parameters: list[inspect.Parameter]) -> None:
     with_defaults = [
-        parameter.replace(default=None) if parameter.name.startswith("header_") else parameter
+        parameter.replace(default=None) if parameter.name.startswith("documented_") else parameter
         for parameter in parameters
     ]
     endpoint.__signature__ = inspect.Signature(with_defaults)  # type: ignore[attr-defined]

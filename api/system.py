@@ -20,12 +20,12 @@ from api.ports import BASE, Authenticated, system_of
 from commands import Caller
 from domain import Forbidden, NotFound
 from infra.audit import Place, trail
+from infra.cursors import BadCursor
 from infra.deadlines import Deadlines
 from infra.history import facts_after, facts_of, has_topic, shown, state_at
 from infra.log.port import CorruptFact, LogError, Recorded, Unavailable
 from infra.log.unbroken import read_on
 from infra.migrations import latest, revision
-from infra.queries import BadCursor
 from infra.readers import Reader
 from infra.system import System
 
@@ -77,7 +77,12 @@ async def readyz(request: Request) -> JSONResponse:
     """Say whether the stores answer and the readers keep up; 503 names what does not."""
     system = system_of(request)
     problems = await unready(system)
-    return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
+    found = {
+        "ready": not problems,
+        "problems": problems,
+        "degraded": await system.degraded(),
+    }
+    return JSONResponse(found, 503 if problems else 200)
 
 
 async def unready(system: System) -> list[str]:

@@ -32,11 +32,13 @@ class Finding:
     breaches: list[str] = field(default_factory=list)
     """The first of them."""
     total: int = 0
+    mended: bool = False
+    """Whether what was wrong is right now."""
 
     @property
     def good(self) -> bool:
         """Whether nothing is wrong."""
-        return not self.total
+        return self.mended or not self.total
 
     def breach(self, sentence: str) -> None:
         """Note something wrong."""

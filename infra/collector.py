@@ -6,6 +6,8 @@ long as a tenth of a second in which nobody is answered.
 """
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 THRESHOLDS = (50_000, 20, 50)
 """Objects made since the last look at the youngest; looks at those for one at the older ones."""
@@ -16,3 +18,13 @@ def look_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """Let Python not look at all: for bulk work whose objects are many and have no cycles."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

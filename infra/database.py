@@ -22,6 +22,9 @@ SQLITE_BUSY_S = 30.0
 """How long a process waits for another one's write to a SQLite file."""
 POOL_WAIT_S = 5.0
 """How long a query waits for a free connection."""
+PAUSED = "-c idle_in_transaction_session_timeout=20s"
+"""How long PostgreSQL waits for a process in the middle of a transaction: one that is paused holds
+its locks no longer, and what it did is undone."""
 SILENCE = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -35,9 +38,13 @@ SQLITE_PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-65536",  # KiB
+    # Pages of the WAL, 16 MiB, before it is put into the file: a page that many commands change
+    # (an index over ids in no order) is put there once for all of them.
+    "PRAGMA wal_autocheckpoint=4000",
 )
 DIGEST = "aorist_digest"
 """The SQL function that SQLite lacks: the digest of any number of values."""
+READ_ONLY = "-c default_transaction_read_only=on"
 SCHEMA_MARK = "\N{CURRENCY SIGN}"
 
 
@@ -60,15 +67,19 @@ class PrefixedNames(SQLiteIdentifierPreparer):
 class Database:
     """A PostgreSQL database or a SQLite file; several contexts may share one."""
 
-    def __init__(self, url: str, connections: int) -> None:
+    def __init__(self, url: str, connections: int, *, read_only: bool = False) -> None:
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.url = parsed
+        self.read_only = read_only
+        """Whether the database itself refuses to change anything for these connections."""
         self.turn = asyncio.Lock()
         """SQLite has one writer at a time; within this process they queue here, in order."""
         if self.is_sqlite:
             self.path = Path(parsed.database or "")
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if read_only:
+                parsed = parsed.set(database=self._named, query={"mode": "ro", "uri": "true"})
             self.writer = _sqlite(parsed, "BEGIN IMMEDIATE", 1)
             self.reader = _sqlite(parsed, "BEGIN", connections)
         else:
@@ -84,11 +95,20 @@ class Database:
     def connect(self) -> sqlite3.Connection:
         """Open a connection to the SQLite file without SQLAlchemy: for the log, any thread's."""
         connection = sqlite3.connect(
-            self.path, timeout=SQLITE_BUSY_S, isolation_level=None, check_same_thread=False
+            f"{self._named}?mode=ro" if self.read_only else self.path,
+            uri=self.read_only,
+            timeout=SQLITE_BUSY_S,
+            isolation_level=None,
+            check_same_thread=False,
         )
         for pragma in SQLITE_PRAGMAS:
             connection.execute(pragma)
         return connection
+
+    @property
+    def _named(self) -> str:
+        """The SQLite file as a URI."""
+        return f"file:{quote(str(self.path.absolute()))}"
 
     @property
     def conninfo(self) -> str:
@@ -101,8 +121,11 @@ class Database:
     @property
     def _server(self) -> URL:
         """The URL with what holds for every connection, unless it says otherwise itself."""
-        given = {name: str(value) for name, value in SILENCE.items()}
-        return self.url.set(query={**given, **self.url.query})
+        given: dict[str, Any] = {name: str(value) for name, value in SILENCE.items()}
+        given.update({"options": PAUSED, **self.url.query})
+        if self.read_only:
+            given["options"] = f"{given['options']} {READ_ONLY}"
+        return self.url.set(query=given)
 
     def __str__(self) -> str:
         """Return the URL without its password."""

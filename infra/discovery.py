@@ -48,6 +48,8 @@ class Projecting:
     context: str
     project: Callable[..., None]
     tables: tuple[Table, ...]
+    key_of: Callable[..., Any] | None = None
+    """What its facts depend on each other by, when not by their stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +212,8 @@ def _projections(found: list[tuple[str, str, ModuleType]]) -> Iterator[Projectin
         if project is not None and not tables:
             raise Misbuilt(f"projections.{name} has project() and no table")
         if project is not None:
-            yield Projecting(name, context, project, all_tables(tables))
+            key_of = vars(module).get("key_of")
+            yield Projecting(name, context, project, all_tables(tables), key_of)
 
 
 def _sagas(found: list[tuple[str, str, ModuleType]]) -> Iterator[Running]:

@@ -26,6 +26,15 @@ MAX_KEY = 255
 """Characters of an idempotency key."""
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return "secret"
+    raise TypeError(f"a command field of type {type(value).__name__} cannot be fingerprinted")
+
+
+_encode = msgspec.json.Encoder(order="sorted", enc_hook=_plain).encode
+
+
 class KeyReused(Exception):
     """The idempotency key was used for another command; the first one's answer stands."""
 
@@ -42,8 +51,7 @@ class Contended(LogError):
     """Other writers were faster too many times. Send it again with the same key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A command's receipt; `replayed` when the key had been used and this is what happened then."""
 
     receipt: Receipt
@@ -67,8 +75,7 @@ class ContextLog:
     streams: Streams
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Meta:
+class Meta(msgspec.Struct, frozen=True, kw_only=True):
     """What comes with a command: for the envelope, the receipt and idempotency."""
 
     key: str | None = None
@@ -78,6 +85,31 @@ class Meta:
     correlation_id: UUID | None = None
     causation_id: UUID | None = None
     traceparent: str | None = None
+
+
+NOTHING = Meta()
+
+
+class _Taking:
+    """How one kind of command is taken: what of it is the same for each one, worked out once."""
+
+    def __init__(self, handling: Handling, ports: dict[str, object]) -> None:
+        self.name = handling.name
+        self.context = handling.context
+        self.handler = handling.handler
+        self.is_step = handling.is_step
+        self._ports = ports
+        self._logs = [name for name, port in handling.ports.items() if port is Log]
+        self._callers = [name for name, port in handling.ports.items() if port is Caller]
+
+    def ports(self, log: Log, by: Caller) -> dict[str, object]:
+        """Return what the handler asks for, by the names of its parameters."""
+        given = self._ports.copy()
+        for name in self._logs:
+            given[name] = log
+        for name in self._callers:
+            given[name] = by
+        return given
 
 
 class Dispatcher:
@@ -98,7 +130,7 @@ class Dispatcher:
         self._observe = observe
         self._most = most
         self._handlings = {
-            command: (handling, ports_of(handling, ports))
+            command: _Taking(handling, ports_of(handling, ports))
             for command, handling in features.handlings.items()
             if handling.context in logs
         }
@@ -107,7 +139,7 @@ class Dispatcher:
         self._log = structlog.get_logger("aorist.command").bind()
 
     async def dispatch(
-        self, command: object, by: Caller, meta: Meta = Meta(), turn: Turn | None = None
+        self, command: object, by: Caller, meta: Meta = NOTHING, turn: Turn | None = None
     ) -> Answer:
         """Run one command and return its receipt; with `turn`, when that has come.
 
@@ -116,10 +148,10 @@ class Dispatcher:
         the same key.
         """
         try:
-            handling, ports = self._handlings[type(command)]
+            taking = self._handlings[type(command)]
         except KeyError:
             raise LookupError(f"{type(command).__name__} is no command of this process") from None
-        origin = self._origin(handling, command, by, meta)
+        origin = self._origin(taking.name, command, by, meta)
         slot = (origin.actor, origin.command, origin.key)
         if slot in self._in_flight:
             raise InFlight(f"a {origin.command} with the key {origin.key!r} is being worked on")
@@ -132,7 +164,7 @@ class Dispatcher:
         started = time.perf_counter()
         result, answer = "failed", None
         try:
-            answer = await self._decide(handling, ports, command, by, origin, meta.expected, turn)
+            answer = await self._decide(taking, command, by, origin, meta.expected, turn)
             result = "repeated" if answer.replayed else "accepted"
             return answer
         except Replayed as again:
@@ -146,35 +178,29 @@ class Dispatcher:
             raise
         finally:
             self._in_flight.discard(slot)
-            self._report(origin, handling.context, result, answer, time.perf_counter() - started)
+            self._report(origin, taking.context, result, answer, time.perf_counter() - started)
 
     async def _decide(
         self,
-        handling: Handling,
-        ports: dict[str, object],
+        taking: "_Taking",
         command: object,
         by: Caller,
         origin: Origin,
         expected: int | None,
         turn: Turn | None,
     ) -> Answer:
-        context = self._logs[handling.context]
+        context = self._logs[taking.context]
         for attempt in range(MAX_DECISIONS):
             if turn:
                 await turn.come(again=attempt > 0)
             session = Session(origin, context.streams, context.group, self._codec, expected, turn)
-            named = {
-                name: session if port is Log else by
-                for name, port in handling.ports.items()
-                if port in (Log, Caller)
-            }
             try:
                 try:
-                    if handling.is_step and not is_process(by.actor):
+                    if taking.is_step and not is_process(by.actor):
                         raise ProcessOnly(
-                            f"{handling.name} is a step of a process, and {by.actor} is none"
+                            f"{taking.name} is a step of a process, and {by.actor} is none"
                         )
-                    return Answer(await handling.handler(command, **named, **ports))
+                    return Answer(await taking.handler(command, **taking.ports(session, by)))
                 except Refused as refusal:
                     await session.refuse(refusal)
                     raise
@@ -198,7 +224,7 @@ class Dispatcher:
 
         Raises the refusal that it was, or `KeyReused` when the receipt is of another command.
         """
-        origin = self._origin(self._handlings[type(command)][0], command, by, meta)
+        origin = self._origin(self._handlings[type(command)].name, command, by, meta)
         try:
             return self._again(stored, origin)
         except Replayed as again:
@@ -215,13 +241,13 @@ class Dispatcher:
             raise Replayed(refused_again(stored.refusal))
         return Answer(receipt_of(stored), replayed=True)
 
-    def _origin(self, handling: Handling, command: object, by: Caller, meta: Meta) -> Origin:
+    def _origin(self, name: str, command: object, by: Caller, meta: Meta) -> Origin:
         if meta.key is not None and not 0 < len(meta.key) <= MAX_KEY:
             raise BadKey(f"an idempotency key has 1 to {MAX_KEY} characters, not {len(meta.key)}")
         command_id = meta.command_id or self._ids.new()
         return Origin(
             command_id=command_id,
-            command=handling.name,
+            command=name,
             actor=by.actor,
             key=meta.key if meta.key is not None else str(command_id),
             fingerprint=fingerprint(command, meta.expected),
@@ -257,11 +283,5 @@ def fingerprint(command: object, expected: int | None = None) -> str:
 
     Secrets are left out of it: it is kept, and a password could be guessed by it.
     """
-    data = msgspec.json.encode([command, expected], order="sorted", enc_hook=_plain)
+    data = _encode((command, expected))
     return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, SecretStr):
-        return "secret"
-    raise TypeError(f"a command field of type {type(value).__name__} cannot be fingerprinted")

@@ -21,19 +21,22 @@ from infra.settings import Settings
 MAX_CAUSES = 5
 """Errors told of one chain of causes."""
 
+_level = structlog.processors.add_log_level
+_encode = msgspec.json.Encoder(enc_hook=repr).encode
+
 
 def configure(settings: Settings) -> None:
     """Set up structlog for the process; lines go to stderr, so that output stays clean."""
     terminal = settings.log_format == "console" or (
         settings.log_format == "auto" and sys.stderr.isatty()
     )
-    renderers: tuple[Processor, ...] = (
-        (_spell_ids, structlog.dev.ConsoleRenderer())
+    processors: list[Processor] = (
+        [_level, _stamp, _tell_error, _spell_ids, structlog.dev.ConsoleRenderer()]
         if terminal
-        else (structlog.processors.JSONRenderer(serializer=_json),)
+        else [_json]
     )
     structlog.configure(
-        processors=[structlog.processors.add_log_level, _stamp, _tell_error, *renderers],
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.log_level.upper()]
         ),
@@ -53,7 +56,7 @@ class _Stderr:
         return sys.stderr.write(text)
 
     def flush(self) -> None:
-        sys.stderr.flush()
+        """Python's stderr writes each line out by itself."""
 
 
 class _Passed(logging.Handler):
@@ -78,9 +81,14 @@ def _spell_ids(_logger: Any, _method: str, line: EventDict) -> EventDict:
     return line
 
 
-def _json(line: EventDict, **_: Any) -> str:
-    # A line a command is a fifth of what a command costs; the standard encoder makes it a third.
-    return msgspec.json.encode(line, enc_hook=repr).decode()
+def _json(logger: Any, method: str, line: EventDict) -> str:
+    # In one step, and ids and times are spelt by the encoder: there is a line for each command,
+    # and at the pace of commands the steps of the console cost as much as deciding them.
+    _level(logger, method, line)
+    line["timestamp"] = datetime.now(UTC)
+    if "exc_info" in line:
+        _tell_error(logger, method, line)
+    return _encode(line).decode()
 
 
 def _tell_error(_logger: Any, _method: str, line: EventDict) -> EventDict:

@@ -1,20 +1,19 @@
 """Readers' moves: output and new position in one transaction, many readers' together."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from sqlalchemy import BigInteger, Column, MetaData, Table, Text, bindparam, select, update
+from sqlalchemy import BigInteger, Column, MetaData, Table, Text, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from infra.aside.parking import Overtaken, Parked, Write, parked_of
 from infra.database import Database, driver_of
 from infra.log.port import Unavailable
 
-Write = Callable[[AsyncConnection], Awaitable[None]]
-"""Writes a reader's output. It may be called again after a failure, and looks nothing up by
-SQLAlchemy: in a pipeline that has no answers."""
+__all__ = ["Asking", "Move", "Moves", "Overtaken", "Write", "positions_of", "raise_epoch"]
 
 
 @runtime_checkable
@@ -26,10 +25,6 @@ class Asking(Protocol):
         ...
 
 
-class Overtaken(Exception):
-    """Another worker moves this reader's position, or has moved it; nothing was written."""
-
-
 class Move(NamedTuple):
     """A reader's step from one position to another, with what it writes."""
 
@@ -37,6 +32,8 @@ class Move(NamedTuple):
     before: int
     after: int
     write: Write
+    epoch: int = 0
+    """How often parked facts of it were let go, as far as it knows."""
 
 
 @cache
@@ -47,8 +44,16 @@ def positions_of(context: str) -> Table:
         MetaData(),
         Column("name", Text, primary_key=True),
         Column("position", BigInteger),
+        Column("epoch", BigInteger),
         schema=context,
     )
+
+
+async def raise_epoch(connection: AsyncConnection, home: str, reader: str) -> None:
+    """Let no worker move a reader before it has looked again where that is, and what is parked."""
+    table = positions_of(home)
+    later = update(table).where(table.c.name == reader).values(epoch=table.c.epoch + 1)
+    await connection.execute(later)
 
 
 class _Unmoved(Exception):
@@ -75,7 +80,11 @@ class Moves:
         self._task: asyncio.Task[None] | None = None
         self._pipeline = not database.is_sqlite
         table = positions_of(home)
-        self._all = select(table.c.name, table.c.position)
+        parked = parked_of(home)
+        self._all = select(table.c.name, table.c.position, table.c.epoch)
+        self._parked = select(parked.c.reader, parked.c.key, func.count().label("facts")).group_by(
+            parked.c.reader, parked.c.key
+        )
         # Whoever holds a row is moving it, or compares it with a rebuild: the others do not wait.
         named = self._all.where(table.c.name.in_(bindparam("names", expanding=True)))
         self._held = named.with_for_update(skip_locked=True)
@@ -86,18 +95,21 @@ class Moves:
         )
         self._compare_and_set = f"""
             UPDATE {home}.readers SET position = %s WHERE name IN (
-                SELECT name FROM {home}.readers WHERE name = ANY(%s) AND position = %s
-                FOR UPDATE SKIP LOCKED
+                SELECT name FROM {home}.readers
+                WHERE name = ANY(%s) AND position = %s AND epoch = %s FOR UPDATE SKIP LOCKED
             ) RETURNING name
         """.encode()
         dialect = sqlite if database.is_sqlite else postgresql
         self._start = dialect.insert(table).on_conflict_do_nothing().returning(table.c.name)
 
-    async def positions(self) -> dict[str, int]:
-        """Return the stored positions by reader; no entry for one that never moved."""
-        async with self._database.read() as connection:
+    async def places(self) -> dict[str, Parked]:
+        """Return where each reader stands and what it has parked; no entry if it never moved."""
+        keys: dict[str, dict[str, int]] = {}
+        async with self._database.read() as connection:  # all of one moment
+            for reader, key, facts in (await connection.execute(self._parked)).all():
+                keys.setdefault(reader, {})[key] = facts
             found = (await connection.execute(self._all)).all()
-        return {row.name: row.position for row in found}
+        return {row.name: Parked(row.position, row.epoch, keys.get(row.name, {})) for row in found}
 
     async def together(self, move: Move) -> None:
         """Make a move, with those of others that are ready. Raises as `alone`.
@@ -163,15 +175,15 @@ class Moves:
 
     async def _sent(self, moves: Sequence[Move]) -> bool:
         """Write the moves in one pipeline, or nothing when that does not go smoothly."""
-        places: dict[tuple[int, int], list[str]] = {}
+        places: dict[tuple[int, int, int], list[str]] = {}
         for move in moves:
-            places.setdefault((move.before, move.after), []).append(move.reader)
+            places.setdefault((move.before, move.epoch, move.after), []).append(move.reader)
         try:
             async with self._database.pipelined() as connection:
                 driver = driver_of(connection)
                 moved = [
-                    await driver.execute(self._compare_and_set, [after, names, before])
-                    for (before, after), names in places.items()
+                    await driver.execute(self._compare_and_set, [after, names, before, epoch])
+                    for (before, epoch, after), names in places.items()
                 ]
                 for move in moves:
                     if isinstance(move.write, Asking):
@@ -204,16 +216,16 @@ class Moves:
         # Compare and set: a worker that was away and comes back late writes nothing.
         names = [move.reader for move in moves]
         held = await connection.execute(self._held, {"names": names})
-        stored = {row.name: row.position for row in held}
+        stored = {row.name: (row.position, row.epoch) for row in held}
         overtaken = set()
         places: dict[int, list[str]] = {}
         for move in sorted(moves, key=lambda move: move.reader):  # two workers in one order
-            if stored.get(move.reader) == move.before:
+            if stored.get(move.reader) == (move.before, move.epoch):
                 places.setdefault(move.after, []).append(move.reader)
             elif move.reader in stored or move.before > 0:
                 overtaken.add(move.reader)
             else:
-                values = {"name": move.reader, "position": move.after}
+                values = {"name": move.reader, "position": move.after, "epoch": 0}
                 if (await connection.execute(self._start, values)).first() is None:
                     overtaken.add(move.reader)
         for after, readers in places.items():

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any
 from uuid import UUID, uuid5
@@ -19,8 +20,8 @@ from infra.loading import IdTaken, fold
 from infra.log.codec import Codec
 from infra.log.port import Store
 from infra.log.tail import Facts
-from infra.moves import Write
-from infra.rowsets import add, remove
+from infra.moves import Overtaken, Write
+from infra.rows.rowsets import add, remove
 from projections import Moment
 from sagas import Cancel, Deadline
 
@@ -49,6 +50,7 @@ def deadlines_of(context: str) -> Table:
         Column("key", Text),
         Column("correlation_id", Uuid),
         Column("causation_id", Uuid),
+        Column("claimed_until", Moment),
         Index("deadlines_due", "due"),
         schema=context,
     )
@@ -86,11 +88,13 @@ class SagaRunner:
         """The position up to which the states in memory have seen every fact."""
         self._gate = asyncio.Semaphore(MAX_AT_ONCE)
         self._deadlines = deadlines_of(running.context)
+        self.confirm: Callable[[], Awaitable[None]] | None = None
+        """Asked before a command is sent; raises when the batch is another worker's by now."""
 
     async def __call__(self, facts: Facts) -> Write:
         """React to a batch: processes beside each other, the facts of one in order."""
         if self._upto is None or facts[0][1].position != self._upto + 1:
-            # Some facts come again, or another worker had those in between.
+            # Some facts come again, or were another worker's, or are parked.
             self._states.clear()
         self._upto = None
         processes: dict[UUID, list[tuple[Event, Envelope]]] = {}
@@ -104,13 +108,26 @@ class SagaRunner:
                 for id, concerned in processes.items():
                     tasks.create_task(self._process(id, concerned, rows))
         except ExceptionGroup as failed:
-            raise failed.exceptions[0] from failed
+            overtaken = (one for one in failed.exceptions if isinstance(one, Overtaken))
+            raise next(overtaken, failed.exceptions[0]) from failed
         self._upto = facts[-1][1].position
 
         async def write(connection: AsyncConnection) -> None:
             await self._write_deadlines(connection, rows)
 
         return write
+
+    def key_of(self, fact: Event | None, at: Envelope) -> str | None:
+        """Return the process instance a fact is parked by; see `infra.aside.parking.KeyOf`."""
+        if at.kind == self._saga.process.KIND:
+            return str(at.stream)
+        id = None if fact is None else self._saga.locate(fact, at)
+        return None if id is None else str(id)
+
+    def forget(self) -> None:
+        """Forget all states: some facts come again, or another worker had some."""
+        self._states.clear()
+        self._upto = None
 
     async def _process(
         self,
@@ -134,6 +151,8 @@ class SagaRunner:
                         await self._send(step, key, at)
 
     async def _send(self, command: object, key: str, at: Envelope) -> None:
+        if self.confirm is not None:
+            await self.confirm()
         await send(
             self._dispatcher,
             self._running.name,
@@ -177,6 +196,7 @@ class SagaRunner:
             "key": key,
             "correlation_id": at.correlation_id,
             "causation_id": at.command_id,
+            "claimed_until": None,
         }
 
     async def _write_deadlines(self, connection: AsyncConnection, rows: DeadlineRows) -> None:

@@ -2,10 +2,13 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from infra.changes import Buffer, Changing, ImpossibleChange, Known
+from domain import Envelope, Event
 from infra.discovery import Projecting
 from infra.log.tail import Facts
 from infra.moves import Write
+from infra.rows.changes import Buffer, Changing
+from infra.rows.known import Known
+from infra.rows.rowchanges import ImpossibleChange
 from projections.versions import has_history
 
 
@@ -14,20 +17,33 @@ class Projector:
 
     def __init__(self, projecting: Projecting) -> None:
         self._project = projecting.project
+        self._key_of = projecting.key_of
         self._name = projecting.name
         self._by_key = any(map(has_history, projecting.tables))
 
     async def __call__(self, facts: Facts, known: Known | None = None) -> Write:
         """Collect the changes for a batch; the returned function writes them."""
-        buffer = Buffer(by_key=self._by_key)
+        return self._collected(facts, Buffer(by_key=self._by_key), known)
+
+    async def late(self, facts: Facts) -> Write:
+        """Do the same for facts that some behind them have overtaken."""
+        return self._collected(facts, Buffer(by_key=self._by_key, late=True), None)
+
+    def _collected(self, facts: Facts, buffer: Buffer, known: Known | None) -> Write:
         for fact, at in facts:
             buffer.position = at.position
             try:
                 self._project(fact, at, buffer)
             except ImpossibleChange as error:
                 raise self.placed(error, at.position, at.position) from error
-
         return _Writing(self, Changing(buffer, known), facts[0][1].position, facts[-1][1].position)
+
+    def key_of(self, fact: Event | None, at: Envelope) -> str | None:
+        """Return what a fact is parked by; see `infra.aside.parking.KeyOf`."""
+        if self._key_of is None:
+            return str(at.stream)
+        key = None if fact is None else self._key_of(fact, at)
+        return None if key is None else str(key)
 
     def placed(self, error: ImpossibleChange, first: int, last: int) -> ImpossibleChange:
         """Return an error with its place."""

@@ -107,31 +107,30 @@ class Session:
         if self._committed:
             raise RuntimeError("a command commits once: use change_all for several streams")
         loaded = {id: self._seen[id].version for id in self._loaded}
-        for change in changes:
-            entry = self._streams.newest(change.state, change.id)
-            if entry is None:
-                await self._get(change.state, change.id)
-            else:
-                self._seen[change.id] = entry
-        await self._refresh_unexpected(changes[0])
+        known = [self._streams.newest(change.state, change.id) for change in changes]
+        entries = [entry for entry in known if entry]
+        if len(entries) < len(changes) or self._expected is not None:
+            entries = await self._get_all(changes)
         # From here to the submit nothing awaits, so nobody decides in between.
-        entries = {c.id: self._newest(c) for c in changes}
-        if loaded and any(loaded.get(id, e.version) != e.version for id, e in entries.items()):
+        if loaded and any(loaded.get(e.id, e.version) != e.version for e in entries):
             raise Moved
-        self._seen.update(entries)
-        states = {id: entry.state for id, entry in entries.items()}
-        facts: dict[UUID, list[Event]] = {change.id: [] for change in changes}
-        for change in changes:
-            decided = list(change.decide(states[change.id]))
-            states[change.id] = states[change.id].fold(decided)
-            facts[change.id] += decided
+        for entry in entries:
+            self._seen[entry.id] = entry
+        # Two changes of one stream have one entry.
+        states = {entry: entry.state for entry in entries}
+        facts: dict[Cached, list[Event]] = {entry: [] for entry in entries}
+        for change, entry in zip(changes, entries, strict=True):
+            decided = change.decide(states[entry])
+            states[entry] = states[entry].fold(decided)
+            facts[entry] += decided
         # After the rules: whoever may not do it must not learn the version (RFC 9110, 13.2.1).
-        if self._expected is not None and self._seen[changes[0].id].version != self._expected:
-            raise await self._moved(changes[0].id, self._expected)
+        if self._expected is not None and entries[0].version != self._expected:
+            raise await self._moved(entries[0], self._expected)
         pending = self._submit(self._append(facts, None))
-        for id, entry in entries.items():
-            if facts[id]:
-                self._streams.put(id, Cached(states[id], entry.version + len(facts[id]), pending))
+        for entry, decided in facts.items():
+            if decided:
+                version = entry.version + len(decided)
+                self._streams.put(Cached(entry.id, states[entry], version, pending))
         self._committed = True
         return receipt_of(await self._decided(pending))
 
@@ -150,14 +149,23 @@ class Session:
         self._seen[id] = entry
         return entry
 
-    async def _refresh_unexpected(self, change: Change[Any]) -> None:
-        if self._expected is not None and self._newest(change).version != self._expected:
-            self._streams.drop(change.id)  # another process may have written
-            await self._get(change.state, change.id)
+    async def _get_all(self, changes: Sequence[Change[Any]]) -> list[Cached]:
+        """Return the newest states, those that are not in memory from the log."""
+        for change in changes:
+            entry = self._streams.newest(change.state, change.id)
+            if entry is None:
+                await self._get(change.state, change.id)
+            else:
+                self._seen[change.id] = entry
+        first = changes[0]
+        if self._expected is not None and self._newest(first).version != self._expected:
+            self._streams.drop(first.id)  # another process may have written
+            await self._get(first.state, first.id)
+        return [self._newest(change) for change in changes]
 
-    async def _moved(self, id: UUID, expected: int) -> Exception:
+    @staticmethod
+    async def _moved(entry: Cached, expected: int) -> Exception:
         """Return what to raise about another version than the expected one."""
-        entry = self._seen[id]
         if entry.pending:
             # In memory it has moved; whether it has in the log is not known before that is.
             try:
@@ -166,20 +174,20 @@ class Session:
                 outcome = lost
             if not isinstance(outcome, Accepted):
                 return Moved()
-        return VersionMoved(id, expected, entry.version)
+        return VersionMoved(entry.id, expected, entry.version)
 
     def _newest(self, change: Change[Any]) -> Cached:
         return self._streams.newest(change.state, change.id) or self._seen[change.id]
 
-    def _append(self, facts: dict[UUID, list[Event]], refusal: Refused | None) -> Append:
+    def _append(self, facts: dict[Cached, list[Event]], refusal: Refused | None) -> Append:
         # The changed streams come first: the receipt names the first one.
         encode, seen = self._codec.encode, self._seen
         writes = [
-            Write(id, seen[id].version, tuple([encode(fact) for fact in decided]))
-            for id, decided in facts.items()
+            Write(entry.id, entry.version, tuple([encode(fact) for fact in decided]))
+            for entry, decided in facts.items()
         ]
         if len(seen) > len(writes):
-            writes += [Write(id, seen[id].version, ()) for id in seen if id not in facts]
+            writes += [Write(e.id, e.version, ()) for e in seen.values() if e not in facts]
         return Append(
             origin=self._origin,
             writes=tuple(writes),

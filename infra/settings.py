@@ -75,11 +75,23 @@ class Settings(BaseSettings):
     reader_poll_ms: int = Field(
         default=200, ge=1, le=60_000, description="how often a reader looks when nothing woke it"
     )
+    reader_tries: int = Field(
+        default=4,
+        ge=1,
+        le=20,
+        description="tries of a fact that a reader cannot handle, before it is parked",
+    )
     watch_facts_per_s: int = Field(
-        default=2_000,
+        default=500,
         ge=0,
         le=1_000_000,
         description="facts a second at most in which invariants are watched over; 0 watches none",
+    )
+    drift_facts_per_s: int = Field(
+        default=500,
+        ge=0,
+        le=1_000_000,
+        description="facts a second from which rows are folded to audit live ones; 0 audits none",
     )
     timer_poll_ms: int = Field(
         default=500, ge=1, le=60_000, description="how often deadlines are checked"

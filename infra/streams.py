@@ -15,9 +15,12 @@ from infra.snapshots import Snapshots
 class Cached:
     """A stream's newest state here, and the append on its way that leads to it."""
 
-    __slots__ = ("due", "pending", "state", "version")
+    __slots__ = ("due", "id", "pending", "state", "version")
 
-    def __init__(self, state: State, version: int, pending: Pending | None = None) -> None:
+    def __init__(
+        self, id: UUID, state: State, version: int, pending: Pending | None = None
+    ) -> None:
+        self.id = id
         self.state = state
         self.version = version
         self.pending = pending
@@ -37,47 +40,49 @@ class Streams:
         self.snapshots = snapshots
         self._loader = Loader(store, codec, snapshots)
         self._capacity = capacity
-        self._entries: OrderedDict[UUID, Cached] = OrderedDict()
+        # By the numbers of the ids: a UUID's hash and comparison are written in Python.
+        self._entries: OrderedDict[int, Cached] = OrderedDict()
         self.following = Following(store, codec, self._know, self._renew)
         """Begun when a command turns out to be decided on an old state."""
 
     async def get(self, state: type[State], id: UUID) -> Cached:
         """Return the stream's newest state. Raises `IdTaken` when it is of another kind."""
-        entry = self._entries.get(id)
+        entry = self._entries.get(id.int)
         if entry is None:
             entry = await self._load(state, id)
         else:
-            self._entries.move_to_end(id)
+            self._entries.move_to_end(id.int)
         if type(entry.state) is not state:
             if entry.version == 0:
-                return Cached(state(), 0)
+                return Cached(id, state(), 0)
             raise taken(id, type(entry.state).KIND, state.KIND)
         return entry
 
     def known(self, id: UUID) -> Cached | None:
         """Return the entry without waiting, of whatever kind; None when there is none."""
-        return self._entries.get(id)
+        return self._entries.get(id.int)
 
     def newest(self, state: type[State], id: UUID) -> Cached | None:
         """Return the entry without waiting; None when there is none of this kind."""
-        entry = self._entries.get(id)
+        entry = self._entries.get(id.int)
         return entry if entry and type(entry.state) is state else None
 
-    def put(self, id: UUID, entry: Cached) -> None:
+    def put(self, entry: Cached) -> None:
         """Keep a newer state."""
         if entry.state.SNAPSHOT_EVERY:
-            self._offer(id, entry)
-        self._entries[id] = entry
-        self._entries.move_to_end(id)
+            self._offer(entry)
+        key = entry.id.int
+        self._entries[key] = entry
+        self._entries.move_to_end(key)
         while len(self._entries) > self._capacity:
             self._entries.popitem(last=False)
 
     def drop(self, id: UUID) -> None:
         """Forget a state that turned out wrong."""
-        self._entries.pop(id, None)
+        self._entries.pop(id.int, None)
 
     def _know(self, id: UUID) -> tuple[State, int] | None:
-        entry = self._entries.get(id)
+        entry = self._entries.get(id.int)
         if entry is None:
             return None
         pending = entry.pending
@@ -89,26 +94,26 @@ class Streams:
         if state is None:
             self.drop(id)
             return
-        newer = Cached(state, version)  # whoever has the old one goes on with that
-        newer.due = self._entries[id].due
-        self._entries[id] = newer
+        newer = Cached(id, state, version)  # whoever has the old one goes on with that
+        newer.due = self._entries[id.int].due
+        self._entries[id.int] = newer
 
     async def _load(self, state: type[State], id: UUID) -> Cached:
         loaded = await self._loader.load(state, id)
-        entry = self._entries.get(id)  # whoever decided meanwhile has the newer one
+        entry = self._entries.get(id.int)  # whoever decided meanwhile has the newer one
         if entry is None:
-            entry = Cached(loaded.state, loaded.version)
+            entry = Cached(id, loaded.state, loaded.version)
             entry.due = loaded.base + state.SNAPSHOT_EVERY
-            self.put(id, entry)
+            self.put(entry)
         return entry
 
-    def _offer(self, id: UUID, entry: Cached) -> None:
+    def _offer(self, entry: Cached) -> None:
         """Have a snapshot taken when the stream has grown enough since the last one known."""
         every = entry.state.SNAPSHOT_EVERY
         if entry.due is None:
-            before = self._entries.get(id)
+            before = self._entries.get(entry.id.int)
             # Without one in memory it is not known: the next load will tell.
             entry.due = before.due if before and before.due is not None else entry.version + every
         if entry.version >= entry.due:
             entry.due = entry.version + every
-            self.snapshots.offer(id, entry.state, entry.version, entry.pending)
+            self.snapshots.offer(entry.id, entry.state, entry.version, entry.pending)

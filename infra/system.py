@@ -9,21 +9,23 @@ import structlog
 from psycopg_pool import AsyncConnectionPool
 
 from commands import Caller, Clock
+from infra.aside.parking import Figures, figures
 from infra.bell import Bell
 from infra.database import Database
 from infra.deadlines import Deadlines
 from infra.discovery import Features
-from infra.dispatch import Answer, ContextLog, Dispatcher, Meta
+from infra.dispatch import NOTHING, Answer, ContextLog, Dispatcher, Meta
+from infra.guarding.guards import Guards
 from infra.log.codec import Codec
 from infra.log.notify import listen
 from infra.log.tail import Tail
 from infra.moves import Moves
 from infra.queries import Queries
 from infra.readers import Reader
+from infra.rebuilding.renewal import Outdated, all_told
 from infra.session import Turn
 from infra.settings import Settings
-from infra.telemetry import Telemetry
-from infra.watch import WatchReader
+from infra.telemetry import ParkedGauges, Telemetry
 
 log = structlog.get_logger("aorist.system")
 
@@ -71,24 +73,28 @@ class System:
     bells: dict[str, Bell]
     tails: dict[str, Tail]
     moves: Sequence[Moves]
-    watches: list[WatchReader] = field(default_factory=list)
-    """What watches over invariants in the background; nobody waits for it."""
+    guards: Guards
+    outdated: list[Outdated] = field(default_factory=list)
+    """Projections whose live tables were filled by other code: to be rebuilt."""
+    standing_by: list[Reader] = field(default_factory=list)
+    """Readers of those that are laid out otherwise, too: they write nothing until then."""
     sources: list[Source] = field(default_factory=list)
     """Adapters to the outside world that speak by themselves."""
     pools: dict[Database, AsyncConnectionPool] = field(default_factory=dict)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def dispatch(
-        self, command: object, by: Caller, meta: Meta | None = None, turn: Turn | None = None
+        self, command: object, by: Caller, meta: Meta = NOTHING, turn: Turn | None = None
     ) -> Answer:
         """Run one command; see `Dispatcher.dispatch`."""
-        return await self.dispatcher.dispatch(command, by, meta or Meta(), turn)
+        return await self.dispatcher.dispatch(command, by, meta, turn)
 
     async def follow(self, *, rest_s: float = 0.0) -> None:
         """Start the readers and the deadlines in the background.
 
         With `rest_s` the readers rest so long after each batch that was not full: under a bulk
-        load they work in large batches then, and leave the processor to the commands.
+        load they work in large batches then, and leave the processor to the commands. Nothing is
+        watched or audited meanwhile: whoever serves afterwards does so.
         """
         await Reader.resume_all(self.readers)
         for reader in self.readers:
@@ -98,13 +104,25 @@ class System:
             self._start(reader.run(poll_s), reader.name)
         for deadlines in self.deadlines:
             self._start(deadlines.run(self.settings.timer_poll_ms / 1000), deadlines.name)
-        await Reader.resume_all(self.watches)
-        for watch in self.watches:
-            self._start(watch.run(poll_s), watch.name)
+        await self.guards.resume()
+        if not rest_s:
+            for name, run in self.guards.runs(poll_s):
+                self._start(run, name)
         for source in self.sources:
             self._start(source.run(self.dispatch), type(source).__name__)
         self._listen()
         self.queries.local = True
+
+    async def renewed(self, outdated: Outdated) -> None:
+        """Take note that a projection's tables are this program's now; its reader follows them."""
+        self.outdated.remove(outdated)
+        for reader in [one for one in self.standing_by if one.name == outdated.projecting.name]:
+            self.standing_by.remove(reader)
+            await reader.resume()
+            self.readers.append(reader)
+            self.queries.adopt(reader)
+            if self.queries.local:
+                self._start(reader.run(self.settings.reader_poll_ms / 1000), reader.name)
 
     async def catch_up(self, watch: Callable[[int, int], None] = lambda passed, lag: None) -> None:
         """Wait until the readers have passed every fact, those that sagas cause on the way too.
@@ -145,8 +163,9 @@ class System:
         projections = [reader for reader in self.readers if not reader.is_process]
         for _ in range(MAX_ROUNDS):
             moved = await self._step(sagas)
-            for deadlines in self.deadlines:
-                moved += await deadlines.step()
+            if not moved:  # a process that has something to do yet may end its deadline
+                for deadlines in self.deadlines:
+                    moved += await deadlines.step()
             if not moved and not await self._step(projections):
                 return await self.snapshots_written()
         raise RuntimeError(f"the readers did not come to rest in {MAX_ROUNDS} rounds")
@@ -178,16 +197,43 @@ class System:
             totals["idle"] = totals.get("idle", 0) + idle
         gauges.connections = totals
         if not self.queries.local:
-            await Reader.resume_all([*self.readers, *self.watches])  # another process moves them
+            await Reader.resume_all(self.readers)  # another process moves them
+            await self.guards.resume()
         heads = {context: await log.store.head() for context, log in self.logs.items()}
         gauges.lag = {
             (reader.name, reader.context): heads[reader.context] - reader.position
             for reader in self.readers
         }
-        gauges.watch_lag = {
-            (watch.watch.name, watch.context): heads[watch.context] - watch.position
-            for watch in self.watches
+        gauges.watch_lag = self.guards.lag(heads)
+        gauges.parked = await self._parked(heads)
+        gauges.health = {
+            (one.name, one.context): 0
+            if one.failure
+            else 1
+            if gauges.parked[one.name, one.context].facts
+            else 2
+            for one in self.readers
         }
+
+    async def _parked(self, heads: dict[str, int]) -> dict[tuple[str, str], ParkedGauges]:
+        found: dict[str, Figures] = {}
+        for home in {reader.home for reader in self.readers}:
+            found |= await figures(self.databases[home], home)
+        now = self.clock.now()
+        gauges = {}
+        for reader in self.readers:
+            of = found.get(reader.name)
+            lag = heads[reader.context] - of.first + 1 if of else 0
+            age_s = max(0.0, (now - of.since).total_seconds()) if of else 0.0
+            gauges[reader.name, reader.context] = ParkedGauges(
+                of.facts if of else 0, of.keys if of else 0, lag, age_s
+            )
+        return gauges
+
+    async def degraded(self) -> list[str]:
+        """Return in sentences what works in part only: parked facts, rebuilds."""
+        rebuilds = await all_told(self.outdated, self.databases)
+        return [*self.telemetry.gauges.told(), *rebuilds]
 
     async def close(self) -> None:
         """Stop following, finish what is queued, release everything."""
@@ -202,6 +248,7 @@ class System:
             await tail.close()
         for moves in self.moves:
             await moves.close()
+        await self.guards.close()
         for log in self.logs.values():
             await log.group.close()
             await log.streams.following.close()

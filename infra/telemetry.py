@@ -2,25 +2,59 @@
 
 from collections.abc import Iterable
 from functools import cached_property
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from infra.findings import Findings
+from infra.guarding.findings import Findings
+from infra.timed import Timed
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
+class ParkedGauges(NamedTuple):
+    """What a reader has parked."""
+
+    facts: int
+    keys: int
+    lag: int
+    """Facts from the oldest one to the end of the log."""
+    age_s: float
+    """Seconds since the oldest one was parked."""
+
+
+HEALTH = "How a reader is: 2 well, 1 has parked facts, 0 stopped."
+PARKED = (
+    ("reader_parked_facts", "Facts that stand aside because a reader cannot handle them."),
+    ("reader_parked_keys", "Keys that facts of a reader are parked by."),
+    ("reader_parked_lag_facts", "Facts in the log from a reader's oldest parked one on."),
+    ("reader_parked_age_seconds", "Seconds since a reader's oldest parked fact was parked."),
+)
+"""The metrics of `ParkedGauges`, in its order."""
+
+
 class Gauges(Collector):
-    """Figures that are read when somebody asks: connections and lag."""
+    """Figures that are read when somebody asks: connections, lag, and what is parked."""
 
     def __init__(self) -> None:
         self.connections: dict[str, int] = {}
         self.lag: dict[tuple[str, str], int] = {}
+        self.parked: dict[tuple[str, str], ParkedGauges] = {}
+        self.health: dict[tuple[str, str], int] = {}
         self.watch_lag: dict[tuple[str, str], int] = {}
         """Of what is watched in the background, for which nobody waits."""
+
+    def told(self) -> list[str]:
+        """Return in sentences what is parked."""
+        return [
+            f"{reader}: {parked.facts} facts of {parked.keys} keys are parked, the oldest for "
+            f"{parked.age_s:.0f} s; see aorist parked list"
+            for (reader, _), parked in self.parked.items()
+            if parked.facts
+        ]
 
     def collect(self) -> Iterable[Metric]:
         """Return the figures as they were last set."""
@@ -34,7 +68,16 @@ class Gauges(Collector):
         )
         for (reader, context), number in (*self.lag.items(), *self.watch_lag.items()):
             lag.add_metric([reader, context], number)
-        return [connections, lag]
+        parked = [
+            GaugeMetricFamily(name, told, labels=["reader", "context"]) for name, told in PARKED
+        ]
+        for labels, figures in self.parked.items():
+            for family, figure in zip(parked, figures, strict=True):
+                family.add_metric(labels, figure)
+        health = GaugeMetricFamily("reader_health", HEALTH, labels=["reader", "context"])
+        for labels, value in self.health.items():
+            health.add_metric(labels, value)
+        return [connections, lag, health, *parked]
 
 
 class Telemetry:
@@ -44,29 +87,25 @@ class Telemetry:
         self.registry = CollectorRegistry()
         self.gauges = Gauges()
         self.registry.register(self.gauges)
-        self.requests = Counter(
-            "http_requests_total",
-            "HTTP requests answered.",
-            ["method", "endpoint", "status"],
-            registry=self.registry,
-        )
-        self.request_seconds = Histogram(
-            "http_request_duration_seconds",
-            "Seconds from a request's arrival to its last byte.",
-            ["method", "endpoint"],
+        self._requests = Timed(
+            ("http_requests", "HTTP requests answered."),
+            (
+                "http_request_duration_seconds",
+                "Seconds from a request's arrival to its last byte.",
+            ),
+            labels=("method", "endpoint", "status"),
+            shared=2,
             buckets=SECONDS,
-            registry=self.registry,
         )
-        self.commands = Counter(
-            "commands_total", "Commands by result.", ["command", "result"], registry=self.registry
-        )
-        self.command_seconds = Histogram(
-            "command_duration_seconds",
-            "Seconds from dispatch to receipt.",
-            ["command"],
+        self.registry.register(self._requests)
+        self._commands = Timed(
+            ("commands", "Commands by result."),
+            ("command_duration_seconds", "Seconds from dispatch to receipt."),
+            labels=("command", "result"),
+            shared=1,
             buckets=SECONDS,
-            registry=self.registry,
         )
+        self.registry.register(self._commands)
         self.append_size = Histogram(
             "append_batch_size",
             "Appends in one transaction of a log.",
@@ -98,8 +137,9 @@ class Telemetry:
             registry=self.registry,
         )
 
-        self._of_command: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
-        """Found once for each command and result: to find them by labels takes longer than both."""
+    def request(self, method: str, endpoint: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        self._requests.add((method, endpoint, str(status)), seconds)
 
     @cached_property
     def findings(self) -> Findings:
@@ -108,13 +148,7 @@ class Telemetry:
 
     def command(self, command: str, result: str, seconds: float) -> None:
         """Count a command."""
-        found = self._of_command.get((command, result))
-        if found is None:
-            found = self.commands.labels(command, result), self.command_seconds.labels(command)
-            self._of_command[command, result] = found
-        counter, histogram = found
-        counter.inc()
-        histogram.observe(seconds)
+        self._commands.add((command, result), seconds)
 
     def append(self, context: str, size: int, seconds: float) -> None:
         """Count a transaction of a log."""

@@ -72,9 +72,7 @@ class Tokens:
             raise BadToken("the refresh token has no number; log in again")
         return Refresh(_uuid(claims, "sid"), generation)
 
-    def _signed(
-        self, kind: str, user: UUID, session: UUID, until: datetime, **more: object
-    ) -> str:
+    def _signed(self, kind: str, user: UUID, session: UUID, until: datetime, **more: object) -> str:
         id, key = self._keys.newest
         claims = {
             "iss": ISSUER,

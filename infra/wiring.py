@@ -2,21 +2,23 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from psycopg_pool import AsyncConnectionPool
 
 from commands import Clock, Ids
+from commands.commerce.payment import Gateway
 from domain import PROCESS, is_process
 from infra.acquirer import SimulatedAcquirer
-from infra.beginnings import make_tables
+from infra.aside.parking import KeyOf, Parking
 from infra.bell import Bell
 from infra.clock import SystemClock, SystemIds
 from infra.database import Database
 from infra.deadlines import Deadlines
 from infra.discovery import Features, discover, ports_of
 from infra.dispatch import ContextLog, Dispatcher
+from infra.guarding.guards import Guards, Home
 from infra.log.codec import Codec
 from infra.log.group import GroupCommit
 from infra.log.port import LogError, Store
@@ -26,17 +28,18 @@ from infra.log.tail import Tail
 from infra.migrations import migrate
 from infra.moves import Moves
 from infra.passwords import Argon2
+from infra.patience import Patience
 from infra.processes import SagaRunner
 from infra.projector import Projector
 from infra.queries import Queries
 from infra.readers import Output, Reader
+from infra.rebuilding.renewal import Outdated, register, told_apart
 from infra.settings import Settings
-from infra.shapes import code_of, shapes_of
+from infra.shapes import shapes_of
 from infra.snapshots import Snapshots
 from infra.streams import Streams
 from infra.system import Source, System
 from infra.telemetry import Telemetry
-from infra.watch import Watch, WatchReader
 
 
 async def open_system(
@@ -69,9 +72,10 @@ async def open_system(
     except BaseException:
         await builder.close()
         raise
-    dispatcher = builder.dispatcher(given)
-    readers = [*builder.projections(chosen), *builder.sagas(chosen, dispatcher)]
-    watches = [*builder.watches(chosen)]
+    patient: dict[type, object] = {Gateway: Patience(given[Gateway])}  # type: ignore[arg-type]
+    dispatcher = builder.dispatcher({**given, **patient})
+    projections, standing_by = told_apart(builder.projections(chosen), builder.outdated)
+    readers = [*projections, *builder.sagas(chosen, dispatcher)]
     return System(
         settings=settings,
         features=features,
@@ -86,12 +90,14 @@ async def open_system(
             Deadlines(context, builder.databases[context], dispatcher, features, builder.clock)
             for context in chosen
         ],
-        queries=Queries(builder.databases, readers, settings.wait_ms / 1000),
+        queries=builder.queries(readers),
+        outdated=[one for one in builder.outdated if one.projecting.context in chosen],
+        standing_by=standing_by,
         telemetry=builder.telemetry,
         bells=builder.bells,
         tails=builder.tails,
         moves=[*builder.moves.values()],
-        watches=watches,
+        guards=builder.guards(chosen),
         sources=[adapter for adapter in given.values() if isinstance(adapter, Source)],
         pools=builder.pools,
     )
@@ -136,7 +142,8 @@ class _Builder:
         self.logs: dict[str, ContextLog] = {}
         self.bells: dict[str, Bell] = {}
         self.tails: dict[str, Tail] = {}
-        self.moves: dict[tuple[str, object], Moves] = {}
+        self.moves: dict[tuple[str, bool], Moves] = {}
+        self.outdated: list[Outdated] = []
 
     async def connect(self, contexts: Iterable[str]) -> None:
         """Open databases and logs of the contexts, and of those that their sagas follow."""
@@ -164,9 +171,8 @@ class _Builder:
         await migrate(database, context)
         async with database.write() as connection:
             await database.lock_structure(connection)
-            for projecting in self.features.projections:
-                if projecting.context == context:
-                    await make_tables(connection, projecting)
+            own = [one for one in self.features.projections if one.context == context]
+            self.outdated += await register(connection, context, own)
         store = await self._store(context, database)
         group = GroupCommit(
             store,
@@ -223,9 +229,14 @@ class _Builder:
         """Yield a reader for each projection."""
         for projecting in self.features.projections:
             if projecting.context in contexts:
-                yield self._reader(
-                    projecting.name, projecting.context, Projector(projecting), projecting.context
-                )
+                projector, home = Projector(projecting), projecting.context
+                parking = self._parking(projecting.name, home, projector.key_of)
+                yield self._reader(projecting.name, home, projector, home, parking)
+
+    def queries(self, readers: Sequence[Reader]) -> Queries:
+        """Return what answers queries; `readers` may run in this process."""
+        wait_s, projections = self.settings.wait_ms / 1000, self.features.projections
+        return Queries(self.databases, readers, wait_s, self.logs, self.clock, projections)
 
     def sagas(self, contexts: Iterable[str], dispatcher: Dispatcher) -> Iterable[Reader]:
         """Yield a reader for each saga and each log it follows."""
@@ -244,39 +255,33 @@ class _Builder:
                     followed=followed,
                 )
                 name = f"{PROCESS}{running.name}@{followed}"
-                yield self._reader(name, followed, runner, running.context)
+                parking = self._parking(name, running.context, runner.key_of, runner.forget)
+                reader = self._reader(name, followed, runner, running.context, parking)
+                runner.confirm = reader.confirm
+                yield reader
 
-    def watches(self, contexts: Iterable[str]) -> Iterable[WatchReader]:
-        """Yield a reader for the invariants of each context that has some."""
-        for context in contexts:
-            watch = self.features.invariants.get(context)
-            if watch is None or not self.settings.watch_facts_per_s:
-                continue
-            output = Watch(
-                context,
-                watch,
-                code_of(watch.__module__),
-                self.logs[context].store,
-                self.databases[context],
-                self.clock,
-                self.settings.watch_facts_per_s,
-                self.telemetry.findings.breach,
-            )
-            yield WatchReader(
-                output,
-                self.tails[context],
-                self._moves(context, Watch),
-                self.bells[context],
-                self.telemetry.reader,
-            )
+    def guards(self, contexts: Iterable[str]) -> Guards:
+        """Return what looks after the contexts in the background."""
+        homes = {
+            c: Home(self.databases[c], self.logs[c].store, self.tails[c], self.bells[c])
+            for c in contexts
+        }
+        return Guards(homes, self.features, self.codec, self.clock, self.settings, self.telemetry)
 
-    def _moves(self, home: str, kind: object) -> Moves:
+    def _moves(self, home: str, of_processes: bool) -> Moves:
         # Processes wait for their commands: what others are ready to write does not wait for them.
-        if (home, kind) not in self.moves:
-            self.moves[home, kind] = Moves(self.databases[home], home)
-        return self.moves[home, kind]
+        if (home, of_processes) not in self.moves:
+            self.moves[home, of_processes] = Moves(self.databases[home], home)
+        return self.moves[home, of_processes]
 
-    def _reader(self, name: str, followed: str, output: Output, home: str) -> Reader:
+    def _parking(
+        self, name: str, home: str, key_of: KeyOf, forget: Callable[[], None] = lambda: None
+    ) -> Parking:
+        return Parking(name, home, key_of, self.clock, self.settings.reader_tries, forget)
+
+    def _reader(
+        self, name: str, followed: str, output: Output, home: str, parking: Parking
+    ) -> Reader:
         return Reader(
             name,
             self.tails[followed],
@@ -285,4 +290,5 @@ class _Builder:
             batch=self.settings.reader_batch,
             bell=self.bells[followed],
             observe=self.telemetry.reader,
+            parking=parking,
         )

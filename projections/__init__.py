@@ -7,6 +7,15 @@ A projection module has module-level tables made by `table()`, one function
 and query functions that return a SQLAlchemy `Select`. It reads facts of its own context only and
 writes its own tables only, so each projection can be rebuilt alone.
 
+When a fact cannot be projected it is parked, with the later facts of its key. The key is the
+fact's stream, unless the module has a function
+
+    def key_of(fact: Event, at: Envelope) -> UUID | None
+
+for rows that facts of several streams are about: facts of different keys must come to the same
+rows in any order, or be refused by the rows while the other is missing. In a table with history
+all facts about a row must be of one key. None says that the reader has to stop at the fact.
+
 A query function answers one of three things: a `Select` (one row, or not found), a `Listing`
 (rows in pages) or a `Detail` (one row with lists of rows below it). A parameter named `viewer`
 is the calling user's id, or None.

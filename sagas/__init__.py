@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from domain import Envelope, Event, State
+from domain import Envelope, Event, Money, State
 
 S = TypeVar("S", bound=State)
 Locate = Callable[[Event, Envelope], UUID | None]
@@ -41,6 +41,20 @@ class Cancel:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a process is, for those who look after it."""
+
+    phase: str
+    """The word of its state: `waiting`."""
+    ended: bool
+    """Whether nothing more will follow from it by itself."""
+    at_stake: Money | None = None
+    """Money that is on its way: held, taken or owed until it ends. None when there is none."""
+    needs_person: bool = False
+    """Whether it has given up to go on by itself."""
+
+
 Step = object
 """A command, a `Deadline` or a `Cancel`."""
 
@@ -55,16 +69,30 @@ class Saga:
     locate: Locate
     follows: tuple[str, ...]
     react: React
+    stands: Callable[[Any], Standing | None] | None = None
+    compensate: Callable[[UUID, Any, str], object | None] | None = None
+    undoing: tuple[type, ...] = ()
 
 
 def saga(
-    *, process: type[State], key: str, follows: tuple[str, ...] = (), locate: Locate | None = None
+    *,
+    process: type[State],
+    key: str,
+    follows: tuple[str, ...] = (),
+    locate: Locate | None = None,
+    stands: Callable[[Any], Standing | None] | None = None,
+    compensate: Callable[[UUID, Any, str], object | None] | None = None,
+    undoing: tuple[type, ...] = (),
 ) -> Callable[[React], Saga]:
     """Declare `react` as a saga over the aggregate `process`.
 
     A fact belongs to the process instance whose stream it is on, or which its field `key`
     names; `locate` finds the instance for other facts, and returns None for facts that concern
     none. `follows` names the contexts whose logs are read, when not only the saga's own.
+
+    For operators: `stands` says how far a state is, None for one that is no process of this saga;
+    `compensate` returns the command that ends an instance with every step undone, for a reason,
+    None when that cannot be any more; `undoing` are the commands that undo steps.
     """
 
     def find(fact: Event, at: Envelope) -> UUID | None:
@@ -76,6 +104,6 @@ def saga(
         return locate(fact, at) if locate else None
 
     def declare(react: React) -> Saga:
-        return Saga(process=process, locate=find, follows=follows, react=react)
+        return Saga(process, find, follows, react, stands, compensate, undoing)
 
     return declare

@@ -31,7 +31,7 @@ async def live(url):
         old = await c.post("/profiles", json={"name": "Alice"})
         await system.settle()
         gone = await c.get(f"/books/{book}/loan")
-    from infra.rebuild import rebuild
+    from infra.rebuilding.rebuild import rebuild
     log = system.logs["library"]
     (projecting,) = [p for p in system.features.projections if p.context == "library"]
     equal = await rebuild(projecting, log.store, system.codec, system.databases["library"])

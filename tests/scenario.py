@@ -19,6 +19,7 @@ from infra.discovery import Features
 from infra.dispatch import Answer, Meta
 from infra.loading import fold
 from infra.log.port import Append, Origin, Write
+from infra.readers import Reader
 from infra.settings import Settings
 from infra.system import System
 from infra.wiring import open_system
@@ -188,9 +189,9 @@ class Scenario:
         await pending.outcome()
 
     async def _past(self) -> None:
+        await Reader.resume_all(self.system.readers)
         for reader in self.system.readers:
-            await reader.resume()
-            if reader.name.startswith("saga:"):
+            if reader.is_process:
                 await reader.skip_to(await self.system.logs[reader.context].store.head())
             while await reader.step():
                 pass

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 
-from infra.changes import Buffer, ImpossibleChange, write
+from infra.rows.changes import Buffer, Changing
+from infra.rows.rowchanges import ImpossibleChange
 from tests.probe.rows import jobs, pushes
 
 Row = dict[str, Any]
@@ -120,7 +121,7 @@ def test_batches_do_what_the_verbs_do_one_after_another(probe, batches: list[Any
 
     async def batch_written(batch: list[Any]) -> None:
         async with database.write() as connection:
-            await write(connection, buffer_of(batch, probe.clock.now()))
+            await Changing(buffer_of(batch, probe.clock.now())).write(connection)
 
     async def body() -> None:
         async with database.write() as connection:
@@ -170,7 +171,7 @@ def test_what_a_table_does_not_take_is_told_without_its_values(probe) -> None:
 
         async def body(buffer: Buffer = buffer) -> None:
             async with probe.system.databases["probe"].write() as connection:
-                await write(connection, buffer)
+                await Changing(buffer).write(connection)
 
         with pytest.raises(ImpossibleChange, match=says) as error:
             probe.run(body())
@@ -187,13 +188,13 @@ def test_many_rows_are_looked_up_in_parts(probe) -> None:
             buffer = Buffer()
             for key in keys:
                 buffer.insert(jobs, id=key, name="n", status="s", started_at=probe.clock.now())
-            assert await write(connection, buffer) == len(keys)
+            assert await Changing(buffer).write(connection) == len(keys)
         async with database.write() as connection:
             buffer = Buffer()
             for key in keys:
                 buffer.add(jobs, key, pushes=1)
             buffer.delete(jobs, keys[0])
-            await write(connection, buffer)
+            await Changing(buffer).write(connection)
         rows = await rows_of(database)
         assert len(rows) == len(keys) - 1
         assert {row["pushes"] for row in rows.values()} == {1}

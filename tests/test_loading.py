@@ -204,12 +204,16 @@ def test_a_stream_is_folded_up_to_a_version(probe, monkeypatch, upto: int) -> No
 
 
 @pytest.mark.parametrize("turns", [0, 1, 3])
-def test_nobody_hangs_when_the_reading_task_is_cancelled(probe, turns: int) -> None:
-    """After so many turns of the loop: before it has begun, or at its first read."""
+def test_nobody_hangs_when_the_reading_task_is_cancelled(probe, monkeypatch, turns: int) -> None:
+    """After so many turns of the loop: before it has begun, or in the midst of its first read."""
     lived(probe, 3)
     loader = probe.system.logs["probe"].streams._loader
 
+    async def read_for_ever(*_: object) -> None:
+        await asyncio.Event().wait()
+
     async def body() -> None:
+        monkeypatch.setattr(store_of(probe).histories, "read", read_for_ever)
         waiting = [asyncio.create_task(loader.load(Job, id)) for id in (A, B)]
         await asyncio.sleep(0)
         for _ in range(turns):
@@ -217,6 +221,7 @@ def test_nobody_hangs_when_the_reading_task_is_cancelled(probe, turns: int) -> N
         loader._task.cancel()
         async with asyncio.timeout(20):
             found = await asyncio.gather(*waiting, return_exceptions=True)
+            monkeypatch.undo()
             assert [type(one) for one in found] == [Unavailable] * 2
             assert (await loader.load(Job, A)).version == 4
             assert (await loader.load(Job, B)).version == 0

@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from infra.changes import Buffer, Changing, ImpossibleChange
 from infra.database import driver_of
 from infra.log.port import Rejected, Unavailable
 from infra.moves import Move, Moves
+from infra.rows.changes import Buffer, Changing
+from infra.rows.rowchanges import ImpossibleChange
 from tests.probe.features import FEATURES
 from tests.probe.job import PushJob, StartJob
 from tests.probe.rows import all_jobs, job, jobs, pushes

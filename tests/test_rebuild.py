@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import inspect
 
 from domain import Envelope
-from infra.changes import ImpossibleChange
 from infra.log.port import CorruptFact
-from infra.rebuild import Comparison, rebuild
+from infra.rebuilding.rebuild import Comparison, rebuild
+from infra.rows.rowchanges import ImpossibleChange
 from tests.probe.features import FEATURES
 from tests.probe.job import EndJob, JobPushed, JobStarted, PushJob, StartJob
 from tests.probe.rows import all_jobs, job

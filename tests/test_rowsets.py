@@ -12,7 +12,7 @@ from sqlalchemy.schema import CreateTable, DropTable
 
 from infra.database import Database
 from infra.log.port import Rejected
-from infra.rowsets import Clash, Row, add, change, find, key_names, remove
+from infra.rows.rowsets import Clash, Row, add, change, find, key_names, remove
 from projections import count, document, key, moment, money, ref, text
 from tests.scenario import Scenario
 

@@ -54,8 +54,7 @@ def test_a_step_has_the_facts_correlation_and_names_its_cause(probe) -> None:
     assert pushed.position == sent.receipt.position
 
 
-@pytest.mark.parametrize("store_fails", [True, False])
-def test_a_fact_that_comes_again_is_inert(probe, store_fails: bool) -> None:
+def test_a_fact_that_comes_again_is_inert(probe) -> None:
     """The steps were sent, and then the position was not written."""
     probe.when(start)
     probe.send(PushJob(job_id=A, note="enough"))
@@ -67,13 +66,13 @@ def test_a_fact_that_comes_again_is_inert(probe, store_fails: bool) -> None:
 
         async def fail(connection):
             await write(connection)
-            raise Unavailable("the store is away") if store_fails else ZeroDivisionError
+            raise Unavailable("the store is away")
 
         return fail
 
     reader._output = crashing
     for _ in range(3):
-        with pytest.raises(Unavailable if store_fails else ZeroDivisionError):
+        with pytest.raises(Unavailable):
             probe.run(reader.step())
     reader._output = react
     probe.settle()

@@ -15,9 +15,9 @@ from domain.commerce.payment import PaymentCaptured
 from domain.commerce.stock import StockReserved
 from domain.social.follow import Followed, follow_id
 from infra.audit import Entry, trail
+from infra.guarding.watch import REPORTED, WatchReader
 from infra.settings import Settings
 from infra.system import System
-from infra.watch import REPORTED, WatchReader
 from infra.wiring import open_system
 from tests.banking.bank import (
     ALICE,
@@ -64,7 +64,7 @@ BROKEN_BY: dict[str, list[tuple[UUID, Event]]] = {
 
 
 def watch_of(system: System, context: str = "banking") -> WatchReader:
-    return next(one for one in system.watches if one.context == context)
+    return next(one for one in system.guards.watches if one.context == context)
 
 
 def put(scenario: Scenario, history: list[tuple[UUID, Event]]) -> None:
@@ -229,8 +229,17 @@ def test_a_breach_is_told_once_though_the_watch_fails_in_the_middle(banking: Sce
 
 def test_a_watch_can_be_left_out(settings: Settings, banking: Scenario) -> None:
     without = banking.run(open_system(settings.model_copy(update={"watch_facts_per_s": 0})))
-    assert without.watches == []
+    assert without.guards.watches == []
     banking.run(without.close())
+
+
+@pytest.mark.parametrize(("rest_s", "guarded"), [(0.0, True), (0.01, False)])
+def test_a_bulk_load_leaves_watching_to_whoever_serves(
+    banking: Scenario, rest_s: float, guarded: bool
+) -> None:
+    banking.run(banking.system.follow(rest_s=rest_s))
+    names = {task.get_name().partition(":")[0] for task in banking.system.tasks}
+    assert ({"watch", "drift"} <= names) is guarded
 
 
 def test_a_watch_far_behind_is_shown_and_keeps_nobody_from_being_ready(banking: Scenario) -> None:

@@ -37,7 +37,11 @@ def program() -> typer.Typer:
     for verb in sorted(module.name for module in pkgutil.iter_modules(__path__)):
         if not verb.startswith("_"):
             module = importlib.import_module(f"{__name__}.{verb}")
-            app.command(verb, epilog=getattr(module, "EPILOG", None))(getattr(module, verb))
+            made = getattr(module, verb)
+            if isinstance(made, typer.Typer):  # a verb with verbs of its own
+                app.add_typer(made, name=verb)
+            else:
+                app.command(verb, epilog=getattr(module, "EPILOG", None))(made)
     return app
 
 

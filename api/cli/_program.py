@@ -1,5 +1,6 @@
 """What all verbs share: settings, an opened system, and how to fail with a sentence."""
 
+import getpass
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -11,13 +12,15 @@ import uvloop
 from rich.console import Console
 
 from domain import Refused
-from infra.changes import ImpossibleChange
+from infra.candidates.whatif import RunFailed
 from infra.collector import look_rarely
 from infra.discovery import Misbuilt
 from infra.log.port import LogError
 from infra.logging import configure
+from infra.queries import Behind
+from infra.rebuilding.shadow import RebuiltElsewhere
+from infra.rows.rowchanges import ImpossibleChange
 from infra.settings import Settings, WrongConfiguration, load
-from infra.shadow import RebuiltElsewhere
 from infra.system import ReaderStopped, System
 from infra.wiring import StoreAway, open_system
 
@@ -28,7 +31,7 @@ FAILED = 1
 
 MENDABLE = (
     *(LogError, Refused, LookupError, Misbuilt, StoreAway, ReaderStopped),
-    *(ImpossibleChange, RebuiltElsewhere),
+    *(Behind, RunFailed, ImpossibleChange, RebuiltElsewhere),
 )
 """What the user of a verb can do something about."""
 
@@ -39,6 +42,17 @@ Contexts = Annotated[
     list[str] | None,
     typer.Option("--context", help="Only this context; may be given several times."),
 ]
+Reason = Annotated[
+    str, typer.Option(help="Why; it is kept in the audit trail.", show_default=False)
+]
+Actor = Annotated[
+    str | None, typer.Option(help="Who does it; by default the name you are logged in under.")
+]
+
+
+def who(actor: str | None) -> str:
+    """Return the name that the audit trail shows for what is done by hand."""
+    return actor or f"operator:{getpass.getuser()}"
 
 
 def aligned(rows: Sequence[Sequence[object]]) -> str:

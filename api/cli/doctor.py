@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 import typer
 
 from api.cli._program import FAILED, WRONG_USE, out
+from infra.aside.parking import figures
 from infra.database import Database
 from infra.discovery import Features, Misbuilt, discover
 from infra.migrations import latest, revision
+from infra.rebuilding.renewal import told
 from infra.settings import Settings, WrongConfiguration, load
 from infra.wiring import StoreAway, reach
 
@@ -48,6 +50,8 @@ async def _stores(settings: Settings, features: Features) -> AsyncIterator[Findi
         try:
             await reach(database)
             found = await revision(database, context)
+            aside = await figures(database, context) if found == latest() else {}
+            outdated = await _outdated(database, features, context) if found == latest() else []
         except StoreAway as away:
             yield False, f"{context}: {away}"
             continue
@@ -55,12 +59,25 @@ async def _stores(settings: Settings, features: Features) -> AsyncIterator[Findi
             await database.close()
         if found == latest():
             yield True, f"{context}: {database} is at revision {found}"
+            for said in outdated:
+                yield True, said  # whoever runs its readers sees to it
+            for reader, parked in aside.items():
+                yield (
+                    False,
+                    f"{context}: {reader} has parked {parked.facts} facts of {parked.keys} keys "
+                    f"since {parked.since:%Y-%m-%d %H:%M} UTC; see `aorist parked list`",
+                )
         else:
             yield (
                 False,
                 f"{context}: {database} is at revision {found}, the program needs {latest()}; "
                 "run `aorist migrate`",
             )
+
+
+async def _outdated(database: Database, features: Features, context: str) -> list[str]:
+    projections = [one for one in features.projections if one.context == context]
+    return [said for one in projections if (said := await told(database, one))]
 
 
 def _say(good: bool, finding: str) -> None:

@@ -1,16 +1,19 @@
 """`aorist replay`: rebuilds read models beside the live ones, compares the two and swaps them."""
 
+import asyncio
 from functools import partial
 from typing import Annotated
 
 import typer
 
 from api.cli._meter import Meter
-from api.cli._program import FAILED, a_context, fail, opened, out, run, settings_of
+from api.cli._program import FAILED, WRONG_USE, a_context, fail, opened, out, run, settings_of
+from api.cli._whatif import dry
+from infra.collector import paused
 from infra.database import Database
 from infra.discovery import Projecting
-from infra.generations import kept, patiently, prune, undo
-from infra.rebuild import Comparison, rebuild_all
+from infra.rebuilding.generations import kept, patiently, prune, undo
+from infra.rebuilding.rebuild import BATCH, Comparison, rebuild_all
 from infra.settings import Settings
 from infra.system import System
 
@@ -35,6 +38,16 @@ def replay(
     prunes: Annotated[
         bool, typer.Option("--prune", help="Drop the previous tables; rebuild nothing.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing; say what --code would do otherwise.")
+    ] = False,
+    code: Annotated[
+        str | None,
+        typer.Option(help="With --dry-run: a folder with a checkout, or a revision of this one."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --dry-run: print what differs as JSON.")
+    ] = False,
 ) -> None:
     """Rebuild read models from the log, say how they differ from the live tables, and swap.
 
@@ -42,7 +55,18 @@ def replay(
     reader that is behind the log, or stopped, makes no difference. Equal tables are swapped, and
     those that differ when that is accepted; the previous ones are kept for --undo until --prune
     or the next rebuild. Exits 1 when rows differ and are not accepted.
+
+    With --dry-run --code it runs other code over the logs instead, where it can do no harm, and
+    says which rows, states of aggregates and steps of sagas would be others. Exits 1 for any.
     """
+    if dry_run != (code is not None) or (as_json and not dry_run):
+        fail("--dry-run and --code go together, and --json goes with them", WRONG_USE)
+    if dry_run and (accept or afresh or back or prunes):
+        fail("--dry-run changes nothing, so nothing can be accepted, undone or pruned", WRONG_USE)
+    if code is not None:
+        if not run(dry(settings_of(context), code, projections, only, as_json=as_json)):
+            raise typer.Exit(FAILED)
+        return
     if back and prunes:
         fail("--undo needs what --prune drops; choose one")
     settings = settings_of(context)
@@ -57,13 +81,12 @@ async def _replay(
 ) -> bool:
     async with opened(settings) as system:
         well = True
-        for context, projections in by_context(chosen(system, names, only)).items():
-            for comparison in await rebuilt(
-                system, context, projections, accept=accept, afresh=afresh
-            ):
-                head = await system.logs[context].store.head()
-                out.print(said(comparison, head), markup=False)
-                well = well and (comparison.equal or comparison.swapped)
+        projections = chosen(system, names, only)
+        for comparison in await rebuilt(system, projections, accept=accept, afresh=afresh):
+            context = comparison.projection.partition(".")[0]
+            head = await system.logs[context].store.head()
+            out.print(said(comparison, head), markup=False)
+            well = well and (comparison.equal or comparison.swapped)
     return well
 
 
@@ -108,36 +131,51 @@ def chosen(system: System, names: list[str] | None, context: str | None) -> list
     return found
 
 
-def by_context(projections: list[Projecting]) -> dict[str, list[Projecting]]:
-    """Return projections by context: those of one are rebuilt together."""
-    found: dict[str, list[Projecting]] = {}
-    for projecting in projections:
-        found.setdefault(projecting.context, []).append(projecting)
-    return found
-
-
 async def rebuilt(
     system: System,
-    context: str,
     projections: list[Projecting],
     *,
     accept: bool = False,
     swap: bool = True,
     afresh: bool = False,
 ) -> list[Comparison]:
-    """Rebuild projections of one context and show how far they are."""
-    what = projections[0].name if len(projections) == 1 else context
-    with Meter(f"replay {what}", "events") as meter:
-        return await rebuild_all(
-            projections,
-            system.logs[context].store,
-            system.codec,
-            system.databases[context],
-            accept=accept,
-            swap=swap,
-            afresh=afresh,
-            progress=lambda done, total, _: meter.show(done, done / total),
-        )
+    """Rebuild projections, those of each context together, and show how far they are.
+
+    Raises what stops one context, when the others have ended.
+    """
+    contexts: dict[str, list[Projecting]] = {p.context: [] for p in projections}
+    for projecting in projections:
+        contexts[projecting.context].append(projecting)
+    done, all_ = dict.fromkeys(contexts, 0), dict.fromkeys(contexts, 0)
+    with Meter(f"replay {_shown(projections)}", "events") as meter, paused():
+
+        async def one(context: str) -> list[Comparison]:
+            def progress(passed: int, total: int, _: float) -> None:
+                done[context], all_[context] = passed, total
+                meter.show(sum(done.values()), sum(done.values()) / sum(all_.values()))
+
+            return await rebuild_all(
+                contexts[context],
+                system.logs[context].store,
+                system.codec,
+                system.databases[context],
+                accept=accept,
+                swap=swap,
+                afresh=afresh,
+                batch=BATCH // len(contexts),
+                progress=progress,
+            )
+
+        found = await asyncio.gather(*map(one, contexts), return_exceptions=True)
+    for failed in found:
+        if isinstance(failed, BaseException):
+            raise failed
+    return [comparison for part in found for comparison in part]  # type: ignore[union-attr]
+
+
+def _shown(projections: list[Projecting]) -> str:
+    names = [projecting.name for projecting in projections]
+    return names[0] if len(names) == 1 else f"{len(names)} projections"
 
 
 def said(comparison: Comparison, head: int) -> str:

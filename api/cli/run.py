@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -14,6 +15,7 @@ import typer
 from api.cli._meter import Meter
 from api.cli._program import WRONG_USE, Contexts, fail, opened, out, settings_of
 from api.cli._program import run as run_verb
+from api.cli._renewing import renewing
 from infra.commandfile import BrokenLine, CommandFile
 from infra.feed import CONCURRENCY, MAX_CONCURRENCY, Feed, Stopped, Tally
 from infra.settings import Settings
@@ -69,9 +71,10 @@ async def _run(
     follow: bool,
     as_json: bool,
 ) -> None:
-    async with opened(settings, contexts) as system:
+    async with opened(settings, contexts) as system, AsyncExitStack() as background:
         if follow:
             await system.follow(rest_s=REST_S)
+            await background.enter_async_context(renewing(system))
         commands = CommandFile(
             file,
             system.features,

@@ -6,6 +6,7 @@ import signal
 import typer
 
 from api.cli._program import Contexts, opened, out, run, settings_of
+from api.cli._renewing import renewing
 from infra.settings import Settings
 
 
@@ -18,7 +19,7 @@ async def _work(settings: Settings, contexts: list[str] | None) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with opened(settings, contexts) as system:
+    async with opened(settings, contexts) as system, renewing(system):
         await system.follow()
         out.print(f"{len(system.readers)} readers follow {', '.join(system.contexts)}")
         await stop.wait()

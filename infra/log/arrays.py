@@ -85,7 +85,7 @@ def packed(batch: Batch) -> list[Packed | None]:
         uuids([row.stream for row in rows]),
         bigints([row.version for row in rows]),
         texts([row.fact.topic for row in rows]),
-        texts([row.fact.data.decode() if row.fact.is_json else None for row in rows]),
+        blobs([row.fact.data if row.fact.is_json else None for row in rows], TEXT),
         blobs([None if row.fact.is_json else row.fact.data for row in rows]),
     ]
 
@@ -97,16 +97,14 @@ def texts(values: Sequence[str | None]) -> Packed | None:
     first = values[0]
     if first is not None and values.count(first) == len(values):  # one actor, one topic
         return _array(TEXT, len(values), _sized(first.encode()) * len(values))
-    return _array(
-        TEXT, len(values), b"".join([NONE if v is None else _sized(v.encode()) for v in values])
-    )
+    return blobs([None if v is None else v.encode() for v in values], TEXT)
 
 
-def blobs(values: Sequence[bytes | None]) -> Packed | None:
-    """Return a `bytea[]`."""
+def blobs(values: Sequence[bytes | None], kind: int = BYTEA) -> Packed | None:
+    """Return a `bytea[]`, or a `text[]` of what is encoded; PostgreSQL looks at the encoding."""
     if _nothing(values):
         return None
-    return _array(BYTEA, len(values), b"".join([NONE if v is None else _sized(v) for v in values]))
+    return _array(kind, len(values), b"".join([NONE if v is None else _sized(v) for v in values]))
 
 
 def uuids(values: Sequence[UUID | None]) -> Packed | None:
@@ -116,7 +114,7 @@ def uuids(values: Sequence[UUID | None]) -> Packed | None:
     return _array(
         UUID_TYPE,
         len(values),
-        b"".join([NONE if v is None else UUID_SIZE + v.bytes for v in values]),
+        b"".join([NONE if v is None else UUID_SIZE + v.int.to_bytes(16) for v in values]),
     )
 
 
@@ -146,7 +144,7 @@ def _nothing(values: Sequence[object]) -> bool:
 
 
 def _sized(value: bytes) -> bytes:
-    return len(value).to_bytes(4, "big") + value
+    return len(value).to_bytes(4) + value
 
 
 def _array(kind: int, length: int, elements: bytes) -> Packed:

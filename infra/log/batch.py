@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
+
+import msgspec
 
 from infra.log.port import Accepted, Append, Encoded, Outcome, Repeated, Stale, Stored, Tracked
 
 
-class FactRow(NamedTuple):
+class FactRow(msgspec.Struct, frozen=True):
     """A fact's place: which append of the batch it belongs to, its stream and version."""
 
     append: int
@@ -17,7 +18,7 @@ class FactRow(NamedTuple):
     fact: Encoded
 
 
-class Check(NamedTuple):
+class Check(msgspec.Struct, frozen=True):
     """A stream that must still be at `expected` in the store."""
 
     append: int
@@ -36,7 +37,8 @@ class Batch:
         self.stale: dict[int, Stale] = {}
         self.last: list[int] = []
         """For each append, how many facts of the batch are in the log when it is."""
-        self._ends: dict[UUID, int] = {}
+        # By the numbers of the ids: a UUID's hash and comparison are written in Python.
+        self._ends: dict[int, int] = {}
         self._places: dict[str, int] = {}
         for number, append in enumerate(appends):
             self._add(number, append)
@@ -45,19 +47,21 @@ class Batch:
     def _add(self, number: int, append: Append) -> None:
         ends = self._ends
         for write in append.writes:
-            version = write.expected
-            if version is not None:
-                known = ends.get(write.stream)
-                if known is None:
-                    self.checks.append(Check(number, write.stream, version))
-                elif known != version:
-                    self.stale[number] = Stale(write.stream)
-                    return
-            for index, fact in enumerate(write.facts):
-                at = write.versions[index] if version is None else version + index + 1
-                self.facts.append(FactRow(number, write.stream, at, fact))
-            if version is not None:
-                ends[write.stream] = version + len(write.facts)
+            stream, version = write.stream, write.expected
+            if version is None:
+                for at, fact in zip(write.versions, write.facts, strict=True):
+                    self.facts.append(FactRow(number, stream, at, fact))
+                continue
+            known = ends.get(stream.int)
+            if known is None:
+                self.checks.append(Check(number, stream, version))
+            elif known != version:
+                self.stale[number] = Stale(stream)
+                return
+            for fact in write.facts:
+                version += 1
+                self.facts.append(FactRow(number, stream, version, fact))
+            ends[stream.int] = version
         if append.tracked:
             self._track(number, append.tracked)
 

@@ -11,6 +11,9 @@ UNREADABLE = (KeyError, TypeError, msgspec.DecodeError, UnicodeDecodeError)
 """What reading a fact by its topic raises: an unknown topic, no data, or not such data."""
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 class Codec:
     """Knows every fact class by its topic."""
 
@@ -22,7 +25,7 @@ class Codec:
 
     def encode(self, event: Event) -> Encoded:
         """Return a fact as it is stored."""
-        return Encoded(event.TOPIC, msgspec.json.encode(event))
+        return Encoded(event.TOPIC, _encode(event))
 
     def decode(self, recorded: Recorded) -> Event:
         """Return the fact. Raises `CorruptFact` when its topic or its data cannot be read."""
@@ -30,13 +33,15 @@ class Codec:
         try:
             return self.decode_as[at.topic](recorded.data)
         except KeyError:
-            problem = f"no fact class has the topic {at.topic!r}"
+            problem, known = f"no fact class has the topic {at.topic!r}", False
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            problem = f"its data is no {at.topic}: {error}"
-        raise CorruptFact(
+            problem, known = f"its data is no {at.topic}: {error}", True
+        corrupt = CorruptFact(
             f"{at.context} log, position {at.position} (stream {at.stream}, version {at.version}): "
             f"{problem}; restore the row from a backup, or deploy the code that knows it"
         )
+        corrupt.at = at if known else None
+        raise corrupt
 
     def decode_all(self, found: Iterable[Recorded]) -> list[Event]:
         """Return the facts of `found`, in order."""

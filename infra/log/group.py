@@ -25,6 +25,10 @@ MAX_TRIES = 3
 RETRY_S = 0.05
 """Pause before the second try, in seconds; doubled for the next."""
 
+DECISION_S = 0.00005
+"""About what it takes here until a caller who is told has decided its next append. A store that
+needs longer for each append is not waiting for decisions, but they for it."""
+
 WORTH_WAITING_S = 0.0005
 """Less is no line of others, but the rest of one batch."""
 MAX_WAITED_S = 0.005
@@ -33,18 +37,22 @@ MAX_WAITED_S = 0.005
 log = structlog.get_logger("aorist.log")
 
 Observe = Callable[[int, float], None]
-"""Called after each batch with its size and its seconds."""
+"""Called after each transaction with its size and its seconds."""
 
 
 class Pending:
     """An append on its way. Those it was decided upon (`after`) must succeed before it can."""
 
-    __slots__ = ("_outcome", "_waiters", "after", "append")
+    __slots__ = ("_outcome", "_waiters", "after", "append", "done", "lost")
 
     def __init__(self, append: Append, after: Iterable["Pending"]) -> None:
         self.append = append
         # One that is written needs no watching; one that is lost makes this one lost too.
         self.after = tuple([p for p in after if not p.done or p.lost])
+        self.done: bool = False
+        """Whether it is decided."""
+        self.lost: bool = False
+        """Whether it is decided and nothing of it was written."""
         self._outcome: Outcome | LogError | None = None
         self._waiters: list[asyncio.Future[None]] = []
 
@@ -59,21 +67,12 @@ class Pending:
         assert self._outcome is not None  # noqa: S101 - whoever wakes a waiter has set it
         return self._outcome
 
-    @property
-    def done(self) -> bool:
-        """Whether it is decided."""
-        return self._outcome is not None
-
-    @property
-    def lost(self) -> bool:
-        """Whether it is decided and nothing of it was written."""
-        return self._outcome is not None and not isinstance(self._outcome, Accepted)
-
     def settle(self, outcome: Outcome | LogError) -> None:
         """Tell whoever waits. The chain behind is let go, so that it can be freed."""
         self.after = ()
-        if self._outcome is not None:
+        if self.done:
             return
+        self.done, self.lost = True, not isinstance(outcome, Accepted)
         self._outcome = outcome
         for waiter in self._waiters:
             if not waiter.done():
@@ -114,10 +113,8 @@ class GroupCommit:
         while self._waiting:
             await self._let_others_write()
             batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
-            started = time.perf_counter()
             try:
                 await self._commit(batch)
-                self._observe(len(batch), time.perf_counter() - started)
             except Exception as error:
                 # Whatever goes wrong here must reach every waiter, before anything else is done
                 # that may go wrong: nobody hangs.
@@ -151,6 +148,7 @@ class GroupCommit:
     async def _commit(self, batch: list[Pending]) -> None:
         todo = batch
         while todo := self._possible(todo):
+            started = time.perf_counter()
             try:
                 outcomes = await self._send(todo)
             except Rejected as error:
@@ -166,11 +164,29 @@ class GroupCommit:
                 for pending in todo:
                     pending.settle(error)
                 return
-            for pending, outcome in zip(todo, outcomes, strict=True):
-                if outcome is not None:
-                    pending.settle(outcome)
+            await self._settle(todo, outcomes, time.perf_counter() - started)
             if not any(pending.done for pending in todo):
                 raise RuntimeError("the store decided nothing, and would not the next time")
+
+    async def _settle(
+        self, batch: list[Pending], outcomes: list[Outcome | None], seconds: float
+    ) -> None:
+        """Tell the outcomes: in two halves when that keeps both the store and this process busy.
+
+        Told all at once, all come back at once with their next appends, and the store and this
+        process wait for each other in turn. So those of the first half decide first, and the
+        store has what they decided while those of the second half do.
+        """
+        told = list(zip(batch, outcomes, strict=True))
+        alone = self._store.beside and not self._waiting
+        first = len(told) // 2 if alone and seconds < len(told) * DECISION_S else 0
+        _tell(told[:first])
+        try:
+            self._observe(len(batch), seconds)
+            if first:
+                await asyncio.sleep(0)
+        finally:
+            _tell(told[first:])
 
     @staticmethod
     def _possible(batch: list[Pending]) -> list[Pending]:
@@ -193,3 +209,9 @@ class GroupCommit:
             with attempt:
                 return await self._store.append(appends)
         raise AssertionError("unreachable")
+
+
+def _tell(told: Iterable[tuple[Pending, Outcome | None]]) -> None:
+    for pending, outcome in told:
+        if outcome is not None:
+            pending.settle(outcome)

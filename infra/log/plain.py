@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from infra.log.batch import FactRow
-from infra.log.port import Origin, Rejected, Stored
+from infra.log.port import Accepted, Origin, Rejected
 
 KEPT = (bytes,)
 """What is not made text."""
@@ -33,24 +33,24 @@ def event_row(position: int, row: FactRow, origin: Origin, time: str) -> tuple[o
     )
 
 
-def receipt_row(stored: Stored, time: str) -> tuple[object, ...]:
+def receipt_row(accepted: Accepted, time: str) -> tuple[object, ...]:
     """Return a receipt's row, in the order of `rows.RECEIPT_COLUMNS`, for `plain_all`."""
-    refusal = stored.refusal
+    origin, refusal = accepted.append.origin, accepted.append.refusal
     return (
-        stored.actor,
-        stored.command,
-        stored.key,
-        stored.command_id,
-        stored.fingerprint,
-        stored.correlation_id,
-        stored.causation_id,
-        stored.address,
-        stored.agent,
-        stored.reason,
-        stored.stream,
-        stored.version,
-        stored.position,
-        stored.facts,
+        origin.actor,
+        origin.command,
+        origin.key,
+        origin.command_id,
+        origin.fingerprint,
+        origin.correlation_id,
+        origin.causation_id,
+        origin.address,
+        origin.agent,
+        origin.reason,
+        accepted.stream,
+        accepted.version,
+        accepted.position,
+        sum([len(write.facts) for write in accepted.append.writes]),
         time,
         *((refusal.code, refusal.detail, refusal.type) if refusal else (None, None, None)),
     )

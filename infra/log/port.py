@@ -10,8 +10,6 @@ import msgspec
 from domain import Envelope, Forbidden, Invalid, NotFound, Refused
 from infra.log.histories import Histories
 
-MAX_BATCH = 1_000
-"""Appends that go to the store in one transaction."""
 MAX_PAGE = 5_000
 """Facts in one read of a log."""
 
@@ -200,7 +198,10 @@ class Taken(Rejected):
 
 
 class CorruptFact(LogError):
-    """A stored fact cannot be read. Its position and topic are named; readers stop at it."""
+    """A stored fact cannot be read. Its position and topic are named; nothing passes it over."""
+
+    at: Envelope | None = None
+    """Its envelope, when all that cannot be read is its data."""
 
 
 Key = tuple[str, str, str]
@@ -211,6 +212,8 @@ class Store(Protocol):
     """What SQLite and PostgreSQL do for one context's log."""
 
     context: str
+    beside: bool
+    """Whether it writes beside this process, on another processor, while this one decides."""
     waited_s: float
     """For how many seconds the last batch stood behind those of other processes."""
     histories: Histories

@@ -89,6 +89,7 @@ class PostgresStore:
 
     def __init__(self, pool: Pool, context: str) -> None:
         self.context = context
+        self.beside = True
         self.waited_s = 0.0
         self.histories: Histories = PostgresHistories(context, self._with)
         self._pool = pool

@@ -30,7 +30,7 @@ EVENTS = "INSERT INTO {context}_events VALUES {rows}"
 RECEIPTS = f"INSERT INTO {{context}}_receipts ({rows.RECEIPT_COLUMNS}) VALUES {{rows}}"
 PLACE = "SELECT position FROM {context}_readers WHERE name = ?"
 PLACES = (
-    "INSERT INTO {context}_readers VALUES (?, ?)"
+    "INSERT INTO {context}_readers (name, position) VALUES (?, ?)"
     " ON CONFLICT (name) DO UPDATE SET position = excluded.position"
 )
 HEAD = "SELECT position, time FROM {context}_head"
@@ -84,7 +84,7 @@ class SQLiteAppend:
         self._all(EVENTS, [event_row(n, row, appends[row.append].origin, time) for n, row in facts])
         self._all(
             RECEIPTS,
-            [receipt_row(one.stored, time) for one in outcomes if isinstance(one, Accepted)],
+            [receipt_row(one, time) for one in outcomes if isinstance(one, Accepted)],
         )
         if batch.tracked:
             places = [(tracked.reader, tracked.position) for _, tracked in batch.tracked]

@@ -81,7 +81,8 @@ class Tail:
                     raise
                 break  # what comes before it is handled first
         self._keep(facts)
-        return facts
+        # Not the list that is kept: it grows while whoever asked works on these.
+        return tuple(facts)
 
     def _keep(self, facts: list[tuple[Event, Envelope]]) -> None:
         if not facts:

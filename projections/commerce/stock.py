@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Index, Select, select
 
 from domain import Envelope, Event
-from domain.commerce.product import ProductListed, ProductRevised, ProductWithdrawn, Status
+from domain.commerce.product import Product, ProductListed, ProductRevised, ProductWithdrawn, Status
 from domain.commerce.stock import (
     ReservationCommitted,
     ReservationExpired,
@@ -38,6 +38,11 @@ stock = table(
     Index("stock_by_available", "available", "position"),
     history=True,
 )
+
+
+def key_of(fact: Event, at: Envelope) -> UUID:
+    """A product's facts and those of its stock are about one row."""
+    return stock_id(at.stream) if at.kind == Product.KIND else at.stream
 
 
 def project(fact: Event, at: Envelope, rows: Changes) -> None:

@@ -57,6 +57,14 @@ revisions = table(
 audience = table("audience", key("follower_id"), key("author_id"))
 
 
+def key_of(fact: Event, at: Envelope) -> UUID:
+    """Likes and comments are counted in their post's row."""
+    match fact:
+        case Liked() | Unliked() | CommentAdded() | CommentDeleted():
+            return fact.post_id
+    return at.stream
+
+
 def project(fact: Event, at: Envelope, rows: Changes) -> None:
     """Keep posts, their revisions, and who follows their authors."""
     match fact:

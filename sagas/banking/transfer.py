@@ -15,7 +15,7 @@ from commands.banking.transfer import (
     FailTransfer,
     TimeOutTransfer,
 )
-from domain import Event, is_process
+from domain import Event, Money, is_process
 from domain.banking.approval import ApprovalAwaited, TransferApproved, TransferFlagged
 from domain.banking.hold import HoldPlaced, HoldRefused
 from domain.banking.posting import (
@@ -29,6 +29,7 @@ from domain.banking.refusal import UnknownAccount
 from domain.banking.risk import Severity, TransferAssessed
 from domain.banking.transfer import (
     DEBIT_WITHIN,
+    UNDER_WAY,
     Status,
     Transfer,
     TransferCleared,
@@ -37,7 +38,7 @@ from domain.banking.transfer import (
     TransferOverdue,
     TransferRequested,
 )
-from sagas import Cancel, Deadline, Step, saga
+from sagas import Cancel, Deadline, Standing, Step, saga
 
 SCREENED_WITHIN = timedelta(hours=1)
 """From the request to being cleared, or to waiting for approval with the money held."""
@@ -48,7 +49,33 @@ HELD_FOR = APPROVED_WITHIN + SCREENED_WITHIN + ENDED_WITHIN
 """How long a flagged transfer's money is held: longer than anything that may come before."""
 
 
-@saga(process=Transfer, key="transfer_id")
+def _stands(transfer: Transfer) -> Standing:
+    under_way = transfer.status in UNDER_WAY
+    money = Money(transfer.amount, transfer.currency)
+    return Standing(
+        phase="overdue" if under_way and transfer.overdue else transfer.status,
+        ended=not under_way and transfer.status is not Status.REVERSING,
+        at_stake=money if under_way else None,
+        needs_person=under_way and transfer.overdue,
+    )
+
+
+def _compensate(id: UUID, transfer: Transfer, _reason: str) -> object | None:
+    match transfer.status:
+        case Status.REQUESTED | Status.FLAGGED:
+            return TimeOutTransfer(transfer_id=id)
+        case Status.WAITING:
+            return ExpireApproval(transfer_id=id)
+    return None  # its money moves, or has moved: it goes on, or is reversed
+
+
+@saga(
+    process=Transfer,
+    key="transfer_id",
+    stands=_stands,
+    compensate=_compensate,
+    undoing=(ReleaseHold, RefundAccount, FailTransfer, TimeOutTransfer, ExpireApproval),
+)
 def react(id: UUID, fact: Event, transfer: Transfer) -> Iterable[Step]:
     """Take the next step."""
     match fact:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from commands.commerce.order import (
+    CancelOrder,
     FailOrder,
     MarkPaid,
     NoteCommitted,
@@ -16,7 +17,7 @@ from commands.commerce.payment import CapturePayment, RequestPayment, ReversePay
 from commands.commerce.refund import RefundUpTo
 from commands.commerce.shipment import WithdrawShipment
 from commands.commerce.stock import CommitReservation, ReleaseStock, ReserveStock, ShipStock
-from domain import Event
+from domain import Event, Money
 from domain.commerce.authorisation import (
     PaymentAuthorised,
     PaymentDeclined,
@@ -49,7 +50,7 @@ from domain.commerce.stock import (
     ReservationRefused,
     StockReserved,
 )
-from sagas import Cancel, Deadline, Step, saga
+from sagas import Cancel, Deadline, Standing, Step, saga
 
 CONFIRM_WITHIN = timedelta(minutes=30)
 """From placed to confirmed; shorter than its reservations hold."""
@@ -57,7 +58,28 @@ PAY_WITHIN = timedelta(days=3)
 """From confirmed to paid: a transfer from a wallet may wait for a person's approval."""
 
 
-@saga(process=Order, key="order_id")
+def _stands(order: Order) -> Standing:
+    ended = order.status in (Status.DELIVERED, Status.CANCELLED)
+    money = Money(order.lines.total, order.currency)
+    return Standing(order.status, ended, None if ended else money)
+
+
+def _compensate(id: UUID, order: Order, reason: str) -> object | None:
+    match order.status:
+        case Status.PENDING | Status.CONFIRMED:
+            return FailOrder(order_id=id, reason=reason)
+        case Status.PAID if not order.lines.anything_shipped:
+            return CancelOrder(order_id=id, reason=reason)
+    return None
+
+
+@saga(
+    process=Order,
+    key="order_id",
+    stands=_stands,
+    compensate=_compensate,
+    undoing=(FailOrder, CancelOrder, ReleaseStock, ReversePayment, RefundUpTo, WithdrawShipment),
+)
 def react(id: UUID, fact: Event, order: Order) -> Iterable[Step]:
     """Say what follows from a fact about the order, its stock, its payment or a shipment."""
     match fact:

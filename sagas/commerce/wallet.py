@@ -5,7 +5,12 @@ from uuid import UUID
 
 from commands.banking.hold import PlaceHold, ReleaseHold
 from commands.banking.transfer import RequestTransfer
-from commands.commerce.payment import LapseAuthorisation, SettleAuthorisation, SettleCapture
+from commands.commerce.payment import (
+    LapseAuthorisation,
+    ReversePayment,
+    SettleAuthorisation,
+    SettleCapture,
+)
 from domain import Envelope, Event, is_derived
 from domain.banking.hold import HoldExpired, HoldPlaced, HoldRefused
 from domain.banking.transfer import TransferCompleted, TransferFailed
@@ -19,7 +24,8 @@ from domain.commerce.payment import (
     Status,
 )
 from domain.commerce.wallet import HOLD_FOR
-from sagas import Step, saga
+from sagas import Standing, Step, saga
+from sagas.commerce.payment import compensate, standing
 
 
 def _asked_for(fact: Event, at: Envelope) -> UUID | None:
@@ -32,7 +38,19 @@ def _asked_for(fact: Event, at: Envelope) -> UUID | None:
     return None
 
 
-@saga(process=Payment, key="payment_id", follows=("commerce", "banking"), locate=_asked_for)
+def _stands(payment: Payment) -> Standing | None:
+    return None if payment.method.is_card else standing(payment)
+
+
+@saga(
+    process=Payment,
+    key="payment_id",
+    follows=("commerce", "banking"),
+    locate=_asked_for,
+    stands=_stands,
+    compensate=compensate,
+    undoing=(ReleaseHold, LapseAuthorisation, ReversePayment),
+)
 def react(id: UUID, fact: Event, payment: Payment) -> Iterable[Step]:
     """Say what to ask banking for, and what its answers mean to the payment."""
     buyer, merchant = payment.method.account_id, payment.method.merchant_account_id

@@ -40,7 +40,10 @@ def test_a_process_lives_and_is_ready(api: Http) -> None:
     live = api.get("//livez")
     assert (live.status_code, live.text) == (200, "ok\n")
     ready = api.get("//readyz")
-    assert (ready.status_code, ready.json()) == (200, {"ready": True, "problems": []})
+    assert (ready.status_code, ready.json()) == (
+        200,
+        {"ready": True, "problems": [], "degraded": []},
+    )
 
 
 def test_it_is_not_ready_when_a_reader_is_too_far_behind(api: Http) -> None:

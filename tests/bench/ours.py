@@ -9,7 +9,7 @@ import contextlib
 import gc
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
@@ -93,7 +93,7 @@ async def _times(work: Callable[[], Awaitable[object]], number: int) -> None:
 
 
 @contextlib.contextmanager
-def opened(url: str) -> Iterator[Ours]:
+def opened(url: str, contexts: Sequence[str] = (CONTEXT,)) -> Iterator[Ours]:
     """Open a system on an empty database, with the settings that the program has."""
     settings = Settings(database_url=url, log_format="json")
     collecting = gc.get_threshold()
@@ -103,7 +103,7 @@ def opened(url: str) -> Iterator[Ours]:
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         configure(settings)
-        system = runner.run(open_system(settings, [CONTEXT]))
+        system = runner.run(open_system(settings, contexts))
         look_rarely()
         try:
             yield Ours(system, runner)

@@ -8,9 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain, cycle
 from os import environ
 from pathlib import Path
+from random import Random
 from typing import Any, Protocol
+from uuid import UUID
 
 import psycopg
 from eventsourcing.persistence import StoredEvent
@@ -121,12 +124,42 @@ class Recorder(Protocol):
         ...
 
 
-class Library:
-    """A recorder of the eventsourcing library; each thread inserts one event at a time."""
+def on_a_new_stream() -> list[StoredEvent]:
+    """Return the events of one transaction: one, the first of its stream."""
+    stream = ids.new()
+    return [StoredEvent(stream, 1, TOPIC, fact(str(stream)))]
 
-    def __init__(self, recorder: Recorder, threads: int) -> None:
+
+def on_known_streams(streams: Sequence[Sequence[UUID]]) -> Callable[[], list[StoredEvent]]:
+    """Return what makes the events of one transaction: the next of each of some streams.
+
+    It goes through `streams` again and again, in a shuffled order.
+    """
+    versions = dict.fromkeys(chain.from_iterable(streams), 0)
+    turns = cycle(Random(0).sample(streams, len(streams)))
+
+    def events() -> list[StoredEvent]:
+        made = []
+        for stream in next(turns):
+            versions[stream] += 1
+            made.append(StoredEvent(stream, versions[stream], TOPIC, fact(str(stream))))
+        return made
+
+    return events
+
+
+class Library:
+    """A recorder of the eventsourcing library; each thread inserts one transaction at a time."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        threads: int,
+        events: Callable[[], list[StoredEvent]] = on_a_new_stream,
+    ) -> None:
         self._recorder = recorder
         self._threads = threads
+        self._events = events
 
     def __call__(self, seconds: float) -> Measures:
         """Insert for so long."""
@@ -136,8 +169,7 @@ class Library:
             ready.wait(GRACE_S)
             done, started = 0, time.perf_counter()
             while time.perf_counter() - started < seconds:
-                stream = ids.new()
-                self._recorder.insert_events([StoredEvent(stream, 1, TOPIC, fact(str(stream)))])
+                self._recorder.insert_events(self._events())
                 done += 1
             return done
 

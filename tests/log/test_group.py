@@ -28,6 +28,7 @@ class Unsteady:
     """The outside world: a store that fails as it is told to before it passes a batch on."""
 
     context = "probe"
+    beside = False
     waited_s = 0.0
 
     def __init__(self, store: Any, *troubles: Exception | str) -> None:

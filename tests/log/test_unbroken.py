@@ -10,7 +10,7 @@ from infra.log.port import CorruptFact
 from infra.log.tail import Tail
 from infra.log.unbroken import read_on
 from infra.readers import Reader
-from infra.rebuild import rebuild
+from infra.rebuilding.rebuild import rebuild
 from infra.system import System
 from tests.log.appends import A, append, fact, store_of
 from tests.probe.features import FEATURES

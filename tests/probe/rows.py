@@ -49,7 +49,11 @@ def job(job_id: UUID) -> Detail:
     """One job with its pushes."""
     return Detail(
         select(jobs).where(jobs.c.id == job_id),
-        {"pushed": select(pushes.c.number, pushes.c.note).where(pushes.c.job_id == job_id)},
+        {
+            "pushed": select(pushes.c.number, pushes.c.note)
+            .where(pushes.c.job_id == job_id)
+            .order_by(pushes.c.number)
+        },
     )
 
 

@@ -14,7 +14,7 @@ from commands.social.post import CreatePost, DeletePost, EditPost, PublishPost
 from commands.social.profile import CreateProfile
 from domain import Refused
 from domain.social.invariants import watch
-from infra.rebuild import rebuild
+from infra.rebuilding.rebuild import rebuild
 from projections.social.comment import comments_of
 from projections.social.follow import followers, following
 from projections.social.like import likes_of

@@ -1,0 +1,1 @@
+"""Facts that stand aside: parked with those behind them, retried, dropped."""

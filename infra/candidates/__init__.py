@@ -1,0 +1,1 @@
+"""Other code over the real log, in isolation: what would be different."""

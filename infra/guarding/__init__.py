@@ -1,0 +1,1 @@
+"""What looks after a running system: watches over invariants, audits for drift."""

@@ -1,0 +1,1 @@
+"""Read models made anew beside the ones that serve: filled, compared, swapped, put back."""
