@@ -37,6 +37,8 @@ def make_app(running: System, *, follow: bool = True) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if follow:
             await running.follow()
+        else:
+            running.attend()
         yield
         await running.close()
 

@@ -25,6 +25,8 @@ KEY, IF_MATCH = "Idempotency-Key", "If-Match"
 TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
+STRANGER = "stranger"
+"""The actor of whoever logs in, before that is done."""
 MAX_REASON = 1_000
 MAX_AGENT = 300
 MAX_ACTOR = 200
@@ -44,37 +46,67 @@ def system_of(request: Request) -> System:
     return system
 
 
-def authenticate(request: Request) -> Caller:
-    """Return who is calling: the one place where a login goes.
+async def authenticate(request: Request) -> Caller:
+    """Return who is calling: who the access token says, while that user and login may act.
 
-    Until there are users, a development setting lets a header name the caller. Raises
-    `Unauthenticated`, or `BadHeader` for a value that cannot name anybody.
+    In development a header may name anybody. Raises `Unauthenticated`, `BadToken`, or `BadHeader`
+    for a value that cannot name anybody.
     """
-    if not system_of(request).settings.development:
-        raise Unauthenticated(
-            "this server has no login yet; start it with AORIST_DEVELOPMENT=true "
-            f"to accept the header {ACTOR}"
-        )
     headers = request.state.headers
+    shown = headers.get("authorization")
+    if shown is not None:
+        actor, roles = await _by_token(request, shown)
+    elif system_of(request).settings.development:
+        actor, roles = _by_name(headers)
+    else:
+        raise Unauthenticated(
+            f"log in at {BASE}/login, and show the access token: Authorization: Bearer <token>"
+        )
+    return Caller(actor=actor, roles=roles, **_circumstances(request))
+
+
+def stranger(request: Request) -> Caller:
+    """Return somebody who has not said who they are, and need not."""
+    return Caller(actor=STRANGER, **_circumstances(request))
+
+
+async def _by_token(request: Request, shown: str) -> tuple[str, frozenset[str]]:
+    kind, _, token = shown.strip().partition(" ")
+    if kind.lower() != "bearer":
+        raise Unauthenticated("the header Authorization must be: Bearer <access token>")
+    logins = system_of(request).logins
+    if logins is None:
+        raise Unauthenticated("there are no users here, so there is no token that is good")
+    who = await logins.who(token.strip())
+    request.state.session = who.session
+    return str(who.user), who.roles
+
+
+def _by_name(headers: Mapping[str, str]) -> tuple[str, frozenset[str]]:
     actor = headers.get(ACTOR.lower(), "").strip()
     if not actor:
-        raise Unauthenticated(f"say who you are: add the header {ACTOR}: <user id or name>")
+        raise Unauthenticated(
+            f"say who you are: add the header {ACTOR}: <user id or name>, or log in"
+        )
     if len(actor) > MAX_ACTOR or not actor.isprintable() or is_process(actor):
         raise BadHeader(
             f"{ACTOR} must be 1 to {MAX_ACTOR} printable characters and not begin with {PROCESS!r}"
         )
     roles = (role.strip() for role in headers.get(ROLES.lower(), "").split(","))
-    return Caller(
-        actor=actor,
-        roles=frozenset(role for role in roles if role),
-        address=request.client.host if request.client else None,
-        agent=(headers.get("user-agent") or "")[:MAX_AGENT] or None,
-        reason=(headers.get(REASON.lower()) or "")[:MAX_REASON] or None,
-    )
+    return actor, frozenset(role for role in roles if role)
+
+
+def _circumstances(request: Request) -> dict[str, Any]:
+    headers = request.state.headers
+    return {
+        "address": request.client.host if request.client else None,
+        "agent": (headers.get("user-agent") or "")[:MAX_AGENT] or None,
+        "reason": (headers.get(REASON.lower()) or "")[:MAX_REASON] or None,
+    }
 
 
 async def _caller(request: Request) -> Caller:
-    return authenticate(request)
+    return await authenticate(request)
 
 
 # FastAPI runs what is no coroutine function in a thread, which costs more than all that it does.

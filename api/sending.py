@@ -42,7 +42,7 @@ class Sending:
 
     async def __call__(self, request: Request, body: bytes) -> Response:
         """Answer a request. Raises whatever is wrong; `api.problems` has the answers to that."""
-        dispatch = Dispatcher(request, authenticate(request))
+        dispatch = Dispatcher(request, await authenticate(request))
         values = self._values(request, body)
         return self._answer(await dispatch(self.command(**values)), values)
 

@@ -111,6 +111,10 @@ class NotFound(Refused, code="not_found"):
     """What the command or query names does not exist, or its existence is private."""
 
 
+class Unproven(Refused, code="unproven"):
+    """Who is asking has not shown who they are."""
+
+
 class Forbidden(Refused, code="forbidden"):
     """The caller may not do this, whatever the state."""
 

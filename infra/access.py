@@ -4,6 +4,7 @@ Asked for every request, so no request waits for a database. It begins with the 
 follows the log from there: what another process decides counts here after its wake-up.
 """
 
+import asyncio
 import time
 from datetime import timedelta
 from uuid import UUID
@@ -23,28 +24,37 @@ from domain.identity.user import (
     UserRegistered,
     UserSuspended,
 )
+from infra.aside.parking import figures
 from infra.bell import Bell
 from infra.database import Database
-from infra.log.port import Unavailable
 from infra.log.tail import Tail
 from infra.moves import positions_of
 from projections.identity.session import sessions
 from projections.identity.user import roles, users
 
-CONTEXT = User.KIND.partition(".")[0]
+USERS = User.KIND.partition(".")[0]
+"""The context that has them."""
 BATCH = 1_000
-MAX_STALE_S = 5.0
-"""How old what is known may be: who cannot be asked about is not let in."""
+FRESH_S = 2.0
+"""How old what is known may be without being looked at: longer than a poll of the log takes."""
 RETRY_S = 0.2
+READ_FROM = tuple(str(table.info["projection"]).partition(".")[2] for table in (users, sessions))
+"""The projections that are begun with."""
 
 log = structlog.get_logger("aorist.access")
 
 
 class Access:
-    """What is known of users and sessions."""
+    """What is known of users and sessions: as much as there are roles and suspended users."""
 
     def __init__(
-        self, database: Database, tail: Tail, bell: Bell, clock: Clock, lifetime: timedelta
+        self,
+        database: Database,
+        tail: Tail,
+        bell: Bell,
+        clock: Clock,
+        lifetime: timedelta,
+        fits: bool,
     ) -> None:
         self._database = database
         self._tail = tail
@@ -52,61 +62,73 @@ class Access:
         self._clock = clock
         self._lifetime = lifetime
         """Of access tokens: a session that ended longer ago has none that is good."""
+        self._fits = fits
+        """Whether the read models are this program's; else the whole log is gone through."""
         self._suspended: set[UUID] = set()
         self._roles: dict[UUID, frozenset[str]] = {}
         self._ended: dict[UUID, float] = {}
         """Sessions whose access tokens may not have run out, by when that was."""
-        self._position = 0
+        self._position: int | None = None
         self._looked = 0.0
+        self._heard = 0
+        self._turn = asyncio.Lock()
 
-    def roles_of(self, user: UUID, session: UUID) -> frozenset[str] | None:
+    async def roles_of(self, user: UUID, session: UUID) -> frozenset[str] | None:
         """Return the roles of who acts in a session; None for one who may not act at all.
 
-        Raises `Unavailable` when what is known is too old.
+        Raises `Unavailable` when it is not known and the store is away.
         """
-        if time.monotonic() - self._looked > MAX_STALE_S:
-            raise Unavailable("it is not known here at the moment who may do what; try again soon")
+        if self._bell.rings != self._heard or time.monotonic() - self._looked > FRESH_S:
+            await self.look()
         if user in self._suspended or session in self._ended:
             return None
         return self._roles.get(user, frozenset())
 
-    async def begin(self) -> None:
-        """Take up what the read models say, and what came after them."""
-        async with self._database.read() as connection:
-            await self._load(connection)
-        while await self.step():
-            pass
-
-    async def step(self) -> int:
-        """Take in what came since; returns how many facts."""
-        facts = await self._tail.read(self._position, BATCH)
-        for fact, at in facts:
-            self._see(at.stream, fact)
-            self._position = at.position
-        self._looked = time.monotonic()
-        return len(facts)
+    async def look(self) -> bool:
+        """Take in what came since; tell whether anything did."""
+        async with self._turn:
+            heard, looking = self._bell.rings, time.monotonic()
+            position = await self._begin() if self._position is None else self._position
+            before = position
+            while facts := await self._tail.read(position, BATCH):
+                for fact, at in facts:
+                    self._see(at.stream, fact)
+                    position = at.position
+                self._position = position
+            self._position = position
+            self._heard, self._looked = heard, looking
+            return position > before
 
     async def run(self, poll_s: float) -> None:
         """Follow until cancelled."""
         while True:
             heard = self._bell.rings
             try:
-                seen = await self.step()
-            except Exception as error:  # noqa: BLE001 - tried again; meanwhile nobody is let in
+                await self.look()
+            except Exception as error:  # noqa: BLE001 - tried again; meanwhile requests try too
                 log.error("access is not followed", error=f"{type(error).__name__}: {error}")
                 await self._bell.wait(RETRY_S)
                 continue
             self._forget()
-            if not seen:
-                await self._bell.wait(poll_s, heard)
+            await self._bell.wait(poll_s, heard)
+
+    async def _begin(self) -> int:
+        """Take up what the read models say; return the position that they are sure to have."""
+        if not self._fits:
+            return 0
+        before = await figures(self._database, USERS)
+        async with self._database.read() as connection:
+            places = positions_of(USERS)
+            found = await connection.execute(select(places).where(places.c.name.in_(READ_FROM)))
+            # What one of them has seen is seen again: that changes nothing by the end.
+            passed: dict[str, int] = {row.name: row.position for row in found}
+            await self._load(connection)
+        # What is parked is behind the position, and in no row; it may just have been, too.
+        both = before, await figures(self._database, USERS)
+        first = [parked[name].first - 1 for parked in both for name in READ_FROM if name in parked]
+        return min([*(passed.get(name, 0) for name in READ_FROM), *first])
 
     async def _load(self, connection: AsyncConnection) -> None:
-        places = positions_of(CONTEXT)
-        names = [table.info["projection"].partition(".")[2] for table in (users, sessions)]
-        found = await connection.execute(select(places).where(places.c.name.in_(names)))
-        passed = [row.position for row in found]
-        # What the further one has seen is seen again: that changes nothing by the end.
-        self._position = min(passed) if len(passed) == len(names) else 0
         suspended = await connection.execute(select(users.c.id).where(users.c.suspended))
         self._suspended = set(suspended.scalars())
         for user, role in await connection.execute(select(roles.c.user_id, roles.c.role)):

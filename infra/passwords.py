@@ -14,8 +14,7 @@ from infra.log.port import Busy
 
 T = TypeVar("T")
 
-MEMORY_KIB, PASSES, LANES = 19 * 1024, 2, 1
-"""The least that the OWASP Password Storage Cheat Sheet asks of Argon2id; 31 ms on one core."""
+LANES = 1
 THREADS = 2
 MAX_WAITING = 64
 """Hashes that may be asked for at once, a second of two cores' work; more are told to wait."""
@@ -26,8 +25,8 @@ class Argon2:
 
     PORT: ClassVar[type] = Passwords
 
-    def __init__(self) -> None:
-        self._hasher = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
+    def __init__(self, memory_kib: int, passes: int) -> None:
+        self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=LANES)
         self._threads = ThreadPoolExecutor(THREADS, "passwords")
         self._waiting = 0
 
@@ -43,8 +42,9 @@ class Argon2:
         """Tell whether the hash is one of the password; as slow for an empty one. Raises `Busy`."""
 
         def verified() -> bool:
+            nobodys = self._nobodys  # made at the first check, of whomever that is
             try:
-                return self._hasher.verify(hash or self._nobodys, password) and bool(hash)
+                return self._hasher.verify(hash or nobodys, password) and bool(hash)
             except (VerificationError, InvalidHashError):
                 return False
 

@@ -14,10 +14,9 @@ from commands import Clock
 from infra.keys import Keys
 
 ALGORITHM = "EdDSA"
-ISSUER = "aorist"
+ISSUER = AUDIENCE = "aorist"
 ACCESS, REFRESH = "at+jwt", "rt+jwt"
 """What the two kinds of token are called in their headers: neither passes for the other."""
-LEEWAY_S = 0
 MAX_TOKEN = 2_000
 """Characters of a token."""
 REQUIRED = ["iss", "aud", "exp", "iat", "sub", "sid"]
@@ -27,29 +26,29 @@ class BadToken(Exception):
     """A token is not one of ours, or has run out; the message says which."""
 
 
-class Access(NamedTuple):
+class AccessShown(NamedTuple):
     """Who shows an access token, and of which login it is."""
 
     user: UUID
     session: UUID
 
 
-class Refresh(NamedTuple):
-    """Of which login a refresh token is, and which of its tokens."""
+class RefreshShown(NamedTuple):
+    """Whose login a refresh token is of, and which of its tokens."""
 
+    user: UUID
     session: UUID
     generation: int
 
 
 class Tokens:
-    """Makes and checks tokens of one audience."""
+    """Makes and checks tokens."""
 
-    def __init__(self, keys: Keys, clock: Clock, audience: str, lifetime: timedelta) -> None:
+    def __init__(self, keys: Keys, clock: Clock, lifetime: timedelta) -> None:
         self.lifetime = lifetime
         """Of an access token."""
         self._keys = keys
         self._clock = clock
-        self._audience = audience
 
     def access(self, user: UUID, session: UUID) -> str:
         """Return an access token."""
@@ -59,24 +58,24 @@ class Tokens:
         """Return the refresh token of a number."""
         return self._signed(REFRESH, user, session, until, generation=generation)
 
-    def read_access(self, token: str) -> Access:
+    def read_access(self, token: str) -> AccessShown:
         """Return what an access token says. Raises `BadToken`."""
         claims = self._claims(token, ACCESS)
-        return Access(_uuid(claims, "sub"), _uuid(claims, "sid"))
+        return AccessShown(_uuid(claims, "sub"), _uuid(claims, "sid"))
 
-    def read_refresh(self, token: str) -> Refresh:
+    def read_refresh(self, token: str) -> RefreshShown:
         """Return what a refresh token says. Raises `BadToken`."""
         claims = self._claims(token, REFRESH)
         generation = claims.get("generation")
         if not isinstance(generation, int):
             raise BadToken("the refresh token has no number; log in again")
-        return Refresh(_uuid(claims, "sid"), generation)
+        return RefreshShown(_uuid(claims, "sub"), _uuid(claims, "sid"), generation)
 
     def _signed(self, kind: str, user: UUID, session: UUID, until: datetime, **more: object) -> str:
         id, key = self._keys.newest
         claims = {
             "iss": ISSUER,
-            "aud": self._audience,
+            "aud": AUDIENCE,
             "sub": str(user),
             "sid": str(session),
             "iat": int(self._clock.now().timestamp()),
@@ -100,7 +99,7 @@ class Tokens:
                 token,
                 self._key(header.get("kid")),
                 algorithms=[ALGORITHM],
-                audience=self._audience,
+                audience=AUDIENCE,
                 issuer=ISSUER,
                 # By our clock, below: the library knows the system's alone.
                 options={"require": REQUIRED, "verify_exp": False, "verify_iat": False},
@@ -112,13 +111,7 @@ class Tokens:
         return claims
 
     def _key(self, id: object) -> Any:
-        """Return the key of an id; one that another process made meanwhile is looked for once."""
-        if not isinstance(id, str):
-            raise BadToken("the token names no key; log in")
-        key = self._keys.public(id)
-        if key is None and id > self._keys.newest[0]:
-            self._keys.read()
-            key = self._keys.public(id)
+        key = self._keys.public(id) if isinstance(id, str) else None
         if key is None:
             raise BadToken("the token's key is not known here any more; log in")
         return key

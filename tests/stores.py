@@ -37,6 +37,9 @@ class Stores:
             database_connections=4,
             reader_poll_ms=20,
             timer_poll_ms=20,
+            keys_folder=self._folder / "keys",
+            password_memory_kib=8,
+            password_passes=1,
         )
 
     def _sqlite(self) -> str:

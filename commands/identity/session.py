@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, StringConstraints
 
 from commands import ChosenId, Clock, Ids, Log, Receipt, command, handles
 from commands.identity.password import MAX_PASSWORD, Passwords
-from domain import Refused
+from domain import Unproven
 from domain.identity.claim import EMAIL, USERNAME, Claim, claim_id
 from domain.identity.password import PasswordHash, password_id
 from domain.identity.session import LOGGED_OUT, Session
@@ -20,7 +20,7 @@ NOBODY = UUID(int=0)
 """Whose password is looked at when there is no such user: it takes as long as for one."""
 
 
-class WrongCredentials(Refused, code="wrong_credentials"):
+class WrongCredentials(Unproven, code="wrong_credentials"):
     """There is no user of that name with that password."""
 
 

@@ -1,6 +1,6 @@
 """Registering, revising, suspending users, and their roles."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
@@ -142,23 +142,10 @@ class RevokeRole:
 @handles(RegisterUser)
 async def register_user(c: RegisterUser, log: Log, ids: Ids, passwords: Passwords) -> Receipt:
     """Register, and claim both names, in one append."""
-    id, person = c.user_id or ids.new(), _person(c.person)
-    hash = c.password and await passwords.hash(c.password.get_secret_value())
-    registered: list[Event] = []
-
-    def registering(user: User) -> list[Event]:
-        registered[:] = user.register(c.username, c.email, person)
-        return registered
-
-    def setting(known: PasswordHash) -> list[Event]:
-        # Only with the registration: whoever repeats one gives nobody another password.
-        return known.set(id, hash) if registered and hash else []
-
+    id = c.user_id or ids.new()
+    hash = await passwords.hash(c.password.get_secret_value()) if c.password else None
     return await log.change_all(
-        Change(User, id, registering),
-        _claiming(EMAIL, c.email, id),
-        _claiming(USERNAME, c.username, id),
-        Change(PasswordHash, password_id(id), setting),
+        *registration(id, c.username, c.email, _person(c.person), hash=hash)
     )
 
 
@@ -211,6 +198,35 @@ async def grant_role(c: GrantRole, log: Log) -> Receipt:
 async def revoke_role(c: RevokeRole, log: Log) -> Receipt:
     """Revoke once."""
     return await log.change(User, c.user_id, lambda user: user.revoke(c.role))
+
+
+def registration(
+    id: UUID,
+    username: str,
+    email: str,
+    person: Person,
+    *,
+    hash: str | None,
+    role: str | None = None,
+) -> list[Change[Any]]:
+    """Return the changes that make somebody a user: all in one append, the user's own first."""
+    registered: list[Event] = []
+
+    def registering(user: User) -> list[Event]:
+        registered[:] = user.register(username, email, person)
+        granted = user.fold(registered).grant(role) if registered and role else []
+        return registered + granted
+
+    def setting(known: PasswordHash) -> list[Event]:
+        # Only with the registration: whoever repeats one gives nobody another password.
+        return known.set(id, hash) if registered and hash else []
+
+    return [
+        Change(User, id, registering),
+        _claiming(EMAIL, email, id),
+        _claiming(USERNAME, username, id),
+        Change(PasswordHash, password_id(id), setting),
+    ]
 
 
 def _person(about: About) -> Person:

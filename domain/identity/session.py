@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from domain import Event, NotFound, Refused, State
+from domain import Event, Refused, State, Unproven
 
 REUSED, LOGGED_OUT = "reused", "logged out"
 """Why sessions end."""
@@ -38,11 +38,11 @@ class SessionExists(Refused, code="session_exists"):
     """Another login has this id."""
 
 
-class SessionNotFound(NotFound, code="session_not_found"):
+class SessionNotFound(Unproven, code="session_not_found"):
     """Nobody logged in under this id."""
 
 
-class SessionOver(Refused, code="session_over"):
+class SessionOver(Unproven, code="session_over"):
     """The session has ended; log in again."""
 
 

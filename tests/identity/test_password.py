@@ -1,13 +1,17 @@
 """Passwords: kept as hashes, changed by who knows them, never shown."""
 
+import asyncio
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from argon2 import PasswordHasher
+from pydantic import SecretStr, ValidationError
 
 from commands.identity.password import ChangePassword, WrongPassword
 from commands.identity.session import LogIn, WrongCredentials
 from domain.identity.password import PasswordHash, PasswordSet, password_id
+from infra.passwords import Argon2
+from infra.settings import Settings
 from tests.identity.people import ADA, PASSWORD, register
 
 NEW = "another good one"
@@ -29,9 +33,27 @@ def ada(identity):
     return identity.when(register(password=PASSWORD))
 
 
+def test_by_default_a_hash_costs_what_owasp_asks_for():
+    default = Settings(database_url="sqlite:///none.db")
+    hashing = Argon2(default.password_memory_kib, default.password_passes)
+    hash = asyncio.run(hashing.hash(PASSWORD))
+    assert hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert asyncio.run(hashing.verify(PASSWORD, hash))
+
+
+@pytest.mark.parametrize("login", ["ada", "eve", "eve@example.org"])
+def test_one_hash_is_computed_for_any_login(ada, login, monkeypatch):
+    """So an unknown user takes as long as a wrong password."""
+    hashes: list[str] = []
+    monkeypatch.setattr(PasswordHasher, "verify", lambda self, hash, password: hashes.append(hash))
+    ada.when(LogIn(login=login, password=SecretStr("wrong horse"))).refused(WrongCredentials)
+    (hash,) = hashes
+    assert hash.startswith("$argon2id$v=19$m=8,t=1,p=1$")
+
+
 def test_of_the_password_a_hash_is_kept_and_nothing_else(ada):
     hash = ada.state(PasswordHash, password_id(ADA)).hash
-    assert hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert hash.startswith("$argon2id$v=19$m=8,t=1,p=1$"), "cheap in tests"
     everything = "".join(str(row) for row in ada.sql(events_of(ada)) + ada.sql(receipts_of(ada)))
     assert PASSWORD not in everything
 
