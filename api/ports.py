@@ -8,8 +8,9 @@ from uuid import UUID
 
 from fastapi import Depends, Query, Request
 
+from api.permissions import Allowed, declared
 from commands import Caller
-from domain import PROCESS, is_process
+from domain import PROCESS, NotFound, is_process
 from infra.dispatch import MAX_KEY, Answer, Meta
 from infra.system import System
 from projections import Detail, Listing, One
@@ -105,12 +106,28 @@ def _circumstances(request: Request) -> dict[str, Any]:
     }
 
 
-async def _caller(request: Request) -> Caller:
-    return await authenticate(request)
+async def admitted(request: Request, allowed: Allowed) -> Caller:
+    """Return who is calling, as a route takes them. Raises as `authenticate`, or `NotAllowed`."""
+    headers = request.state.headers
+    named = system_of(request).settings.development and ACTOR.lower() in headers
+    if allowed.strangers and not named:
+        return stranger(request)  # whatever token is shown, which may have run out
+    by = await authenticate(request)
+    # In development a header may name somebody, and no roles: they act for all.
+    unbound = "authorization" not in headers and ROLES.lower() not in headers
+    return allowed.admit(by, unbound=unbound)
+
+
+async def caller(request: Request) -> Caller:
+    """Return who is calling, for the route that the request came to; each one asks."""
+    allowed = declared(request.scope["route"])
+    if allowed is None:
+        raise LookupError("a route says not who may call it, and nobody may")
+    return await admitted(request, allowed)
 
 
 # FastAPI runs what is no coroutine function in a thread, which costs more than all that it does.
-Authenticated = Annotated[Caller, Depends(_caller)]
+Authenticated = Annotated[Caller, Depends(caller)]
 
 
 class Dispatcher:
@@ -124,7 +141,8 @@ class Dispatcher:
         """Run the command and return its receipt."""
         headers = self._request.state.headers
         meta = Meta(
-            key=_key(headers.get(KEY.lower())),
+            # Strangers have no keys: they would share them.
+            key=None if self._by.actor == STRANGER else _key(headers.get(KEY.lower())),
             expected=_version(headers.get(IF_MATCH.lower())),
             correlation_id=self._request.state.correlation_id,
             traceparent=_trace(headers.get("traceparent", "")),
@@ -147,7 +165,15 @@ class Reader:
                 raise BadHeader(f"{AFTER}: no context is called {context!r}")
         self._as_of = request.query_params.get(AS_OF)
         self._limit = system_of(request).settings.page_limit
+        self.by = by
         self.viewer: UUID | None = by.user
+
+    async def owner(self, query: One) -> Any:
+        """Return what the row's column `owner` says; None when there is no row."""
+        try:
+            return (await self._queries.one(query, self._after))["owner"]
+        except NotFound:
+            return None
 
     async def one(self, query: One) -> dict[str, Any]:
         """Return the one row; raises `NotFound`."""

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, AwareDatetime
 
 from api.answers import AggregateShown, AuditPage, FactsPage, Ready
 from api.middleware import MAX_CORRELATION, correlation_of
+from api.permissions import AUDITOR, EVERYONE, OPERATOR, allow, only
 from api.ports import BASE, Authenticated, system_of
 from commands import Caller
 from domain import Forbidden, NotFound
@@ -67,12 +68,14 @@ Inspector = Annotated[Caller, Depends(inspector)]
 
 
 @routes.get("/livez", operation_id="livez", response_class=PlainTextResponse)
+@allow(EVERYONE)
 async def livez() -> str:
     """Say that the process answers."""
     return "ok\n"
 
 
 @routes.get("/readyz", operation_id="readyz", response_model=Ready)
+@allow(EVERYONE)
 async def readyz(request: Request) -> JSONResponse:
     """Say whether the stores answer and the readers keep up; 503 names what does not."""
     system = system_of(request)
@@ -105,6 +108,7 @@ async def unready(system: System) -> list[str]:
 
 
 @routes.get("/metrics", operation_id="metrics", response_class=PlainTextResponse)
+@allow(EVERYONE)
 async def metrics(request: Request) -> Response:
     """Return the process's figures for Prometheus."""
     system = system_of(request)
@@ -114,6 +118,7 @@ async def metrics(request: Request) -> Response:
 
 
 @routes.get(BASE + "/events", operation_id="events", response_model=FactsPage)
+@allow(only(OPERATOR, AUDITOR))
 async def events(
     request: Request,
     _: Inspector,
@@ -138,6 +143,7 @@ async def events(
 
 
 @routes.get(BASE + "/events/stream", operation_id="events_stream", response_class=StreamingResponse)
+@allow(only(OPERATOR, AUDITOR))
 async def events_stream(
     request: Request,
     _: Inspector,
@@ -196,6 +202,7 @@ async def _server_sent(
 @routes.get(
     BASE + "/aggregates/{kind}/{id}", operation_id="aggregate", response_model=AggregateShown
 )
+@allow(only(OPERATOR, AUDITOR))
 async def aggregate(
     request: Request,
     response: Response,
@@ -224,6 +231,7 @@ async def aggregate(
     operation_id="aggregate_history",
     response_model=FactsPage,
 )
+@allow(only(OPERATOR, AUDITOR))
 async def aggregate_history(
     request: Request,
     _: Inspector,
@@ -239,6 +247,7 @@ async def aggregate_history(
 
 
 @routes.get(BASE + "/audit", operation_id="audit", response_model=AuditPage)
+@allow(only(OPERATOR, AUDITOR))
 async def audit(
     request: Request,
     _: Inspector,

@@ -46,8 +46,18 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     KIND: ClassVar[str]
     """`<context>.<feature>`: the first two words of the topics of its facts."""
+    OWNER: ClassVar[str] = ""
+    """The field that says whose it is; empty when it is nobody's in particular."""
     SNAPSHOT_EVERY: ClassVar[int] = 500
     """Facts after which a stream's state is kept as a snapshot, so that loading it folds fewer."""
+
+    @property
+    def owner(self) -> UUID | None:
+        """Whose it is; None when it is nobody's in particular.
+
+        Who may act for themselves only changes nothing that is another's.
+        """
+        return getattr(self, self.OWNER) if self.OWNER else None
 
     def evolve(self, event: Event) -> Self:
         """Return the state after `event`; the same state for a fact it need not remember."""
@@ -117,6 +127,10 @@ class Unproven(Refused, code="unproven"):
 
 class Forbidden(Refused, code="forbidden"):
     """The caller may not do this, whatever the state."""
+
+
+class NotYours(Forbidden, code="not_yours"):
+    """The caller may do this for themselves only, and it would be another's."""
 
 
 class Invalid(Refused, code="invalid"):

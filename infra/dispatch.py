@@ -26,6 +26,10 @@ MAX_KEY = 255
 """Characters of an idempotency key."""
 
 
+NOBODY = UUID(int=0)
+"""The owner of nothing: who is no user and may act on their own alone."""
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, SecretStr):
         return "secret"
@@ -190,10 +194,13 @@ class Dispatcher:
         turn: Turn | None,
     ) -> Answer:
         context = self._logs[taking.context]
+        only = (by.user or NOBODY) if by.own_only else None
         for attempt in range(MAX_DECISIONS):
             if turn:
                 await turn.come(again=attempt > 0)
-            session = Session(origin, context.streams, context.group, self._codec, expected, turn)
+            session = Session(
+                *(origin, context.streams, context.group, self._codec, expected, turn), only=only
+            )
             try:
                 try:
                     if taking.is_step and not is_process(by.actor):

@@ -9,6 +9,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from api.permissions import EVERYONE, allow
 from api.ports import stranger, system_of
 from api.routes import Routes
 from commands import Name
@@ -84,12 +85,14 @@ routes = Routes(tags=["login"])
 
 
 @routes.get(PATH, operation_id="first_operator_page", response_class=HTMLResponse)
+@allow(EVERYONE)
 async def first_operator_page() -> HTMLResponse:
     """Show the page on which the first operator registers."""
     return HTMLResponse(PAGE, headers={"Content-Security-Policy": POLICY})
 
 
 @routes.post(PATH, operation_id="first_operator", status_code=201)
+@allow(EVERYONE)
 async def first_operator(request: Request, body: FirstOperator) -> Appointed:
     """Register the first operator, with the code that the server printed. It is good once."""
     logins = system_of(request).logins

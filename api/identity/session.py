@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from api.permissions import EVERYONE, USERS, allow
 from api.ports import Authenticated, Unauthenticated, stranger, system_of
 from api.routes import Routes
 from commands.identity.password import MAX_PASSWORD
@@ -45,6 +46,7 @@ routes = Routes(tags=["login"])
 
 
 @routes.post("/login", operation_id="log_in", response_model=Login)
+@allow(EVERYONE)
 async def log_in(request: Request, response: Response, body: Credentials) -> Login:
     """Begin a login by e-mail address or username, and password."""
     by = stranger(request)
@@ -52,6 +54,7 @@ async def log_in(request: Request, response: Response, body: Credentials) -> Log
 
 
 @routes.post("/login/refresh", operation_id="refresh_login", response_model=Login)
+@allow(EVERYONE)
 async def refresh_login(request: Request, response: Response, body: RefreshToken) -> Login:
     """Get the next tokens. A refresh token that is used twice ends the login."""
     token = body.refresh_token.get_secret_value()
@@ -59,6 +62,7 @@ async def refresh_login(request: Request, response: Response, body: RefreshToken
 
 
 @routes.post("/logout", operation_id="log_out", status_code=204)
+@allow(USERS)
 async def log_out(request: Request, by: Authenticated) -> None:
     """End the login whose access token is shown."""
     session: UUID | None = getattr(request.state, "session", None)

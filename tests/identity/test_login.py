@@ -56,7 +56,7 @@ def test_who_logged_in_is_the_caller(ada: Http) -> None:
 def test_the_token_says_who_calls_whatever_a_header_names(ada: Http) -> None:
     pretended = {"Aorist-Actor": "somebody", "Aorist-Roles": "operator", **bearer(logged_in(ada))}
     refused = ada.get("/events?context=social", headers=pretended)
-    problem(refused, 403, "not_an_inspector")
+    problem(refused, 403, "not_allowed")
 
 
 def test_the_header_names_nobody_outside_development(ada: Http) -> None:
@@ -147,7 +147,7 @@ def test_a_suspended_users_tokens_die_at_once(ada: Http) -> None:
 def test_a_role_counts_at_once_for_tokens_that_are_out(ada: Http) -> None:
     login = logged_in(ada)
     facts = "/events?context=identity"
-    problem(ada.get(facts, headers=bearer(login)), 403, "not_an_inspector")
+    problem(ada.get(facts, headers=bearer(login)), 403, "not_allowed")
     ada.scenario.send(GrantRole(user_id=ADA, role="auditor"))
     assert ada.get(facts, headers=bearer(login)).status_code == 200
 
