@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help run test soak check bench services services-stop migrate lock clean
 
+# Where it is set, every program that a test starts would be compiled anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 INSTALLED := .venv/.installed
 SERVICES := .venv/bin/python -m infra.services
 # Tests wait a third of their time, for disks and for processes that they start.
@@ -13,7 +16,7 @@ help: ## list the targets
 run: $(INSTALLED) ## start the whole system in one process on a SQLite file
 	@.venv/bin/aorist serve --development
 
-test: check services ## run every check and every test, PostgreSQL included
+test: check services ## run every check and every test, PostgreSQL and Kafka included
 	@set -a && . ./.services/env && unset AORIST_DATABASE_URL && .venv/bin/python -m pytest --numprocesses $(TESTERS)
 
 soak: $(INSTALLED) ## kill writers, readers and PostgreSQL hundreds of times, and check the logs
@@ -28,7 +31,7 @@ check: $(INSTALLED) ## check format, lint, types and import contracts
 bench: services ## measure speed beside references (some of it: make bench ARGS="--only hot")
 	@set -a && . ./.services/env && unset AORIST_DATABASE_URL && .venv/bin/python -m tests.bench $(ARGS)
 
-services: $(INSTALLED) ## start PostgreSQL, in a container or from the system's packages
+services: $(INSTALLED) ## start PostgreSQL and Kafka, in containers or without
 	@$(SERVICES) start
 
 services-stop: $(INSTALLED) ## stop what `make services` started; its data stays

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from api import problems, system
+from api import problems, registry, system
 from api.documentation import documented
 from api.middleware import Around
 from api.permissions import declared
@@ -16,6 +16,8 @@ from api.routes import Routes
 from api.sending import PARAMETER, Commands
 from infra.discovery import Misbuilt, discover, modules
 from infra.system import System
+
+OF_NO_FEATURE: tuple[APIRouter, ...] = (system.routes, registry.routes)
 
 
 class App(FastAPI):
@@ -54,7 +56,7 @@ def make_app(running: System, *, follow: bool = True) -> FastAPI:
         redoc_url=None,
     )
     app.state.system = running
-    found = [system.routes, *_routers(running.features.contexts, running.contexts)]
+    found = [*OF_NO_FEATURE, *_routers(running.features.contexts, running.contexts)]
     for router in found:
         app.include_router(router)
     _check(found)
@@ -71,7 +73,7 @@ def make_app(running: System, *, follow: bool = True) -> FastAPI:
 def every_route() -> list[APIRoute]:
     """Return the routes of all contexts, which nothing serves."""
     contexts = discover().contexts
-    routers = [system.routes, *_routers(contexts, contexts)]
+    routers = [*OF_NO_FEATURE, *_routers(contexts, contexts)]
     return [one for router in routers for one in router.routes if isinstance(one, APIRoute)]
 
 

@@ -14,7 +14,7 @@ MEMORY_KIB, PASSES = 19 * 1024, 2
 ENV_PREFIX = "AORIST_"
 CONFIG_VARIABLE = "AORIST_CONFIG"
 DEFAULT_FILE = Path("aorist.yaml")
-OTHER_VARIABLES = {CONFIG_VARIABLE, "AORIST_TEST_POSTGRES_URL"}
+OTHER_VARIABLES = {CONFIG_VARIABLE, "AORIST_TEST_POSTGRES_URL", "AORIST_TEST_KAFKA_BOOTSTRAP"}
 """Variables with the prefix that are no settings."""
 
 
@@ -122,6 +122,18 @@ class Settings(BaseSettings):
     )
     body_bytes: int = Field(default=1_000_000, ge=1_000, description="largest request body")
     page_limit: int = Field(default=200, ge=1, le=1000, description="most items on one page")
+
+    kafka_bootstrap: str = Field(
+        default="", description="Kafka brokers that `aorist relay` mirrors to: HOST:PORT,HOST:PORT"
+    )
+    kafka_prefix: str = Field(
+        default="aorist",
+        pattern=r"^[A-Za-z0-9_-]{1,100}$",
+        description="first word of the mirror's topics: aorist.banking",
+    )
+    kafka_partitions: int = Field(
+        default=6, ge=1, le=1000, description="partitions of a mirror's topic, when it is made"
+    )
 
     @field_validator("database_url", "context_database_urls")
     @classmethod

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.services import postgres
+from infra.services._brokers import jars_folder
 from infra.services._system import ROOT_FOLDER
 from tests.source import ROOT
 
@@ -25,10 +26,14 @@ class Checkout:
         (folder / "bin").mkdir()
         (folder / "bin/docker").write_text(f"#!/bin/sh\n{docker}\n")
         (folder / "bin/docker").chmod(0o755)
+        (folder / ".services").mkdir()
+        if jars_folder().exists():  # fetched once for all checkouts of a test run
+            (folder / ".services" / jars_folder().name).symlink_to(jars_folder())
 
-    def services(self, verb: str) -> str:
+    def services(self, verb: str, *names: str) -> str:
+        """Start or stop the services named, or all; return what that says."""
         done = subprocess.run(
-            [sys.executable, "-m", "infra.services", verb],
+            [sys.executable, "-m", "infra.services", verb, *names],
             cwd=self.folder,
             env={**os.environ, "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"},
             capture_output=True,

@@ -1,7 +1,12 @@
-"""Fixtures: every scenario runs on both stores."""
+"""Fixtures, and what runs on which store.
+
+The engine's tests run on both stores. What a context does, and how it is told, is the same on each:
+every such test runs on one of the two; with `--every-store` it runs on both.
+"""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 import structlog
@@ -12,8 +17,33 @@ from infra.wiring import open_system
 from tests.api.http import Http
 from tests.probe.features import FEATURES
 from tests.scenario import Scenario
-from tests.source import CONTEXTS
+from tests.source import CONTEXTS, ROOT
 from tests.stores import STORES, Stores, stores
+
+ON_ONE_STORE = frozenset(ROOT / "tests" / folder for folder in (*CONTEXTS, "api", "cli"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-store", action="store_true", help="run each scenario on both stores")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep one of the two runs of what is the same on each store: which, its name decides."""
+    if config.getoption("--every-store"):
+        return
+    runs: dict[str, dict[str, pytest.Item]] = {}
+    for item in items:
+        store = item.callspec.params.get("store") if hasattr(item, "callspec") else None
+        if store in STORES and not ON_ONE_STORE.isdisjoint(item.path.parents):
+            runs.setdefault(item.nodeid.replace(store, ""), {})[store] = item
+    left = [
+        both[STORES[crc32(name.encode()) % len(STORES)]]
+        for name, both in runs.items()
+        if len(both) == len(STORES)
+    ]
+    gone = set(left)
+    items[:] = [item for item in items if item not in gone]
+    config.hook.pytest_deselected(items=left)
 
 
 @pytest.fixture(autouse=True)

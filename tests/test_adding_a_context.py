@@ -13,7 +13,7 @@ import pytest
 
 from tests.library import FILES
 from tests.library_programs import LIVE, START
-from tests.source import LAYERS, ROOT
+from tests.source import COMPILED_NOW, LAYERS, ROOT
 from tests.stores import STORES, Stores
 
 
@@ -21,7 +21,7 @@ def house_in(folder: Path) -> Path:
     """Copy the source and add a context; nothing that was there is edited."""
     copied = folder / "house"
     for layer in LAYERS:
-        shutil.copytree(ROOT / layer, copied / layer, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / layer, copied / layer, ignore=COMPILED_NOW)
     for name, text in FILES.items():
         path = copied / name
         assert not path.exists()

@@ -29,9 +29,12 @@ COUNTED = {
 }
 
 
-def written(index: str, packages: int, folder: Path) -> Path:
+def lines_of(slice: str) -> list[Any]:
+    return [line for stage in commands(parse(slice)) for line in stage]
+
+
+def written(lines: list[Any], folder: Path) -> Path:
     file = folder / "commands.jsonl"
-    lines = [line for stage in commands(parse(cut(index, packages))) for line in stage]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return file
 
@@ -61,8 +64,7 @@ def found(settings: Settings) -> dict[str, Any]:
     return asyncio.run(count())
 
 
-def ordered(index: str, packages: int) -> int:
-    lines = [line for stage in commands(parse(cut(index, packages))) for line in stage]
+def ordered(lines: list[Any]) -> int:
     return sum(
         part["quantity"]
         for line in lines
@@ -80,15 +82,16 @@ def index_of_this_machine() -> str:
 def test_the_read_models_have_what_the_index_has(
     all_stores: Stores, store: str, read: Any, tmp_path: Path
 ) -> None:
-    index, settings = read(), all_stores.settings(store)
-    file = written(index, SLICE, tmp_path)
+    slice, settings = cut(read(), SLICE), all_stores.settings(store)
+    lines = lines_of(slice)
+    file = written(lines, tmp_path)
     first = run(settings.database_url, file)
-    counts = expected(cut(index, SLICE))
+    counts = expected(slice)
     pieces = counts.pop("pieces")
     assert found(settings) == {
         **counts,
         "stocked": counts["products"],
-        "on_hand": pieces - ordered(index, SLICE),
+        "on_hand": pieces - ordered(lines),
     }
     assert " 0 refused" in first
-    assert f"{len(file.read_text().splitlines())} repeated" in run(settings.database_url, file)
+    assert f"{len(lines)} repeated" in run(settings.database_url, file)

@@ -1,7 +1,8 @@
-"""What a fresh machine installs and starts: the lock, and PostgreSQL without containers."""
+"""What a fresh machine installs and starts: the lock, and services without containers."""
 
 import os
 import re
+import signal
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from infra.services import postgres
-from tests.checkout import Checkout, bare_checkout_or_skip
+from infra.services._brokers import jars_folder
+from tests.brokers import KAFKA_VARIABLE, make_topic, producer, values
+from tests.checkout import Checkout, bare_checkout, bare_checkout_or_skip
 from tests.source import ROOT
 
 LOCK = (ROOT / "requirements.lock").read_text()
@@ -42,33 +45,33 @@ def bare(tmp_path: Path) -> Iterator[Checkout]:
 
 
 def test_the_server_is_found_running_and_keeps_its_data_when_it_was_stopped(bare: Checkout) -> None:
-    assert "started" in bare.services("start")
+    assert "started" in bare.services("start", "postgres")
     with psycopg.connect(bare.url()) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
     first = bare.url()
 
-    assert "already running" in bare.services("start")
+    assert "already running" in bare.services("start", "postgres")
     assert bare.url() == first
 
-    assert "stopped" in bare.services("stop")
-    assert "was not running" in bare.services("stop")
-    assert "started" in bare.services("start")
+    assert "stopped" in bare.services("stop", "postgres")
+    assert "was not running" in bare.services("stop", "postgres")
+    assert "started" in bare.services("start", "postgres")
     with psycopg.connect(bare.url()) as connection:
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
 
 
 def test_a_machine_that_went_down_leaves_no_obstacle(bare: Checkout) -> None:
-    bare.services("start")
-    bare.services("stop")
+    bare.services("start", "postgres")
+    bare.services("stop", "postgres")
     data = bare.folder / ".services/postgres/data"
     # The process id in the file that the server left is another program's by now.
     (data / "postmaster.pid").write_text(f"{os.getpid()}\n{data.resolve()}\n0\n5432\n")
 
-    assert "started" in bare.services("start")
+    assert "started" in bare.services("start", "postgres")
 
 
 def test_the_server_is_durable_and_keeps_to_itself(bare: Checkout) -> None:
-    bare.services("start")
+    bare.services("start", "postgres")
     with psycopg.connect(bare.url("AORIST_TEST_POSTGRES_URL")) as connection:
         rows = connection.execute("SELECT name, setting FROM pg_settings").fetchall()
     settings: dict[str, str] = dict(rows)
@@ -82,9 +85,51 @@ def test_the_server_is_durable_and_keeps_to_itself(bare: Checkout) -> None:
 
 def test_containers_are_used_where_docker_answers(tmp_path: Path) -> None:
     docker = 'echo "$@" >>calls; case "$*" in *port*) echo 127.0.0.1:5433 ;; esac'
+    docker += '; echo "$KAFKA_HOST_PORT" >>told'
     checkout = Checkout(tmp_path, docker=docker)
-    assert "in a container, on port 5433" in checkout.services("start")
+    said = checkout.services("start")
+    assert "postgres: running in a container, on port 5433" in said
+    assert "kafka: running in a container, on port 5433" in said
     assert checkout.url() == "postgresql://aorist:aorist@127.0.0.1:5433/aorist"
     calls = (tmp_path / "calls").read_text()
     assert re.search(r"compose --project-name aorist-\w+ up --detach --wait postgres", calls)
     assert "exec -T postgres psql --username aorist" in calls
+    assert "up --detach --wait kafka" in calls
+    assert "5433" in (tmp_path / "told").read_text(), "the broker is told how it is reached"
+
+
+@pytest.fixture
+def without_containers(tmp_path: Path) -> Iterator[Checkout]:
+    if not jars_folder().exists():
+        pytest.skip("make services uses containers here: no jars of Kafka were fetched")
+    with bare_checkout(tmp_path) as checkout:
+        yield checkout
+
+
+def test_the_broker_is_found_running_and_starts_again_with_its_data_when_it_was_killed(
+    without_containers: Checkout,
+) -> None:
+    bare = without_containers
+    assert "started" in bare.services("start", "kafka")
+    first = bare.url(KAFKA_VARIABLE)
+    with producer(first) as sending:
+        make_topic(first, "kept")
+        sending.send("kept", b"42").get(timeout=20)
+    assert "already running" in bare.services("start", "kafka")
+    assert bare.url(KAFKA_VARIABLE) == first
+
+    record = bare.folder / ".services/kafka/server.pid"
+    pid, port = record.read_text().split()
+    os.kill(int(pid), signal.SIGKILL)
+    # The process id in the file is another program's by now.
+    record.write_text(f"{os.getpid()}\n{port}\n")
+    assert "started" in bare.services("start", "kafka")
+    assert values(bare.url(KAFKA_VARIABLE), "kept") == [b"42"]
+    assert "stopped" in bare.services("stop", "kafka")
+    assert "was not running" in bare.services("stop", "kafka")
+
+
+def test_a_service_that_is_none_is_refused(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path, docker="exit 1")
+    with pytest.raises(AssertionError, match="no service is called 'oracle'; there are kafka, pos"):
+        checkout.services("start", "oracle")

@@ -1,11 +1,11 @@
-"""`python -m infra.services start|stop`: every service of this folder, on this machine."""
+"""`python -m infra.services start|stop [NAME …]`: the services of this folder, on this machine."""
 
 import fcntl
 import importlib
 import os
 import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import ModuleType
@@ -15,18 +15,26 @@ from infra.services import _containers
 from infra.services._system import FOLDER, Running, Unavailable
 
 
-def services() -> Iterator[tuple[str, ModuleType]]:
-    """Yield the services by name: the files beside this one, helpers left out."""
-    for module in pkgutil.iter_modules(infra.services.__path__):
-        if not module.name.startswith("_"):
-            yield module.name, importlib.import_module(f"infra.services.{module.name}")
+def services(names: Collection[str] = ()) -> Iterator[tuple[str, ModuleType]]:
+    """Yield the services by name: the files beside this one, helpers left out; or those named.
+
+    Raises `Unavailable` for a name that no file has.
+    """
+    found = [module.name for module in pkgutil.iter_modules(infra.services.__path__)]
+    known = [name for name in found if not name.startswith("_")]
+    for name in names:
+        if name not in known:
+            raise Unavailable(f"no service is called {name!r}; there are {', '.join(known)}")
+    for name in known:
+        if not names or name in names:
+            yield name, importlib.import_module(f"infra.services.{name}")
 
 
-def start() -> None:
-    """Start every service, and write where they are to `.services/env`."""
+def start(names: Collection[str]) -> None:
+    """Start services, and write where they are to `.services/env`."""
     containers = _containers.answers()
-    variables: dict[str, str] = {}
-    for name, service in services():
+    variables = _written() if names else {}
+    for name, service in services(names):
         running = _contained(name, service) if containers else None
         try:
             running = running or service.start()
@@ -40,10 +48,10 @@ def start() -> None:
         print(f"  {name}={value}")
 
 
-def stop() -> None:
-    """Stop every service, whichever way it was started. Data stays."""
+def stop(names: Collection[str]) -> None:
+    """Stop services, whichever way they were started. Data stays."""
     containers = _containers.answers()
-    for name, service in services():
+    for name, service in services(names):
         stopped = [service.stop(), containers and _containers.stop(name)]
         print(f"{name}: {'stopped' if any(stopped) else 'was not running'}")
 
@@ -51,13 +59,29 @@ def stop() -> None:
 def _contained(name: str, service: ModuleType) -> Running | None:
     """Run a service in a container; None where that fails, such as for want of its image."""
     try:
-        _containers.start(name)
+        _containers.start(name, **_variables(name, service))
         service.prepare(partial(_containers.run_inside, name))
         port = _containers.port(name, service.CONTAINER_PORT)
     except Unavailable as reason:
         print(f"{name}: {reason}\n{name}: trying this system's packages instead", flush=True)
         return None
     return Running(port, service.PASSWORD, "running in a container")
+
+
+def _variables(name: str, service: ModuleType) -> dict[str, str]:
+    """Return what `compose.yaml` needs to be told about a service."""
+    if not hasattr(service, "container_variables"):
+        return {}
+    told = _containers.running_port(name, service.CONTAINER_PORT)
+    variables: dict[str, str] = service.container_variables(told)
+    return variables
+
+
+def _written() -> dict[str, str]:
+    """Return the variables of an earlier start."""
+    path = FOLDER / "env"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return dict(line.split("=", 1) for line in lines)
 
 
 def _write(text: str) -> None:
@@ -80,12 +104,12 @@ def _one_at_a_time() -> Iterator[None]:
 def main(words: list[str]) -> int:
     """Run the verb and return the exit status."""
     verbs = {"start": start, "stop": stop}
-    if len(words) != 1 or words[0] not in verbs:
-        print("usage: python -m infra.services start|stop", file=sys.stderr)
+    if not words or words[0] not in verbs:
+        print("usage: python -m infra.services start|stop [NAME …]", file=sys.stderr)
         return 2
     try:
         with _one_at_a_time():
-            verbs[words[0]]()
+            verbs[words[0]](words[1:])
     except (Unavailable, OSError) as reason:
         print(reason, file=sys.stderr)
         return 1

@@ -1,6 +1,7 @@
 """The services as containers, by Docker Compose."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 
@@ -25,9 +26,12 @@ def answers() -> bool:
     )
 
 
-def start(service: str) -> None:
-    """Start a service and wait until it is healthy. Raises `Unavailable` when it stays ill."""
-    done = _run(_compose("up", "--detach", "--wait", service), _START_SECONDS)
+def start(service: str, **variables: str) -> None:
+    """Start a service and wait until it is healthy. Raises `Unavailable` when it stays ill.
+
+    `variables` are those that `compose.yaml` takes from the environment.
+    """
+    done = _run(_compose("up", "--detach", "--wait", service), _START_SECONDS, **variables)
     if done.returncode != 0:
         raise Unavailable(f"its container did not start: {done.stderr.strip()}")
 
@@ -38,6 +42,14 @@ def port(service: str, container_port: int) -> int:
     if done.returncode != 0:
         raise Unavailable(f"its container has no port {container_port}: {done.stderr.strip()}")
     return int(done.stdout.strip().rpartition(":")[2])
+
+
+def running_port(service: str, container_port: int) -> int | None:
+    """Return the port of a container that runs; None when none does."""
+    try:
+        return port(service, container_port)
+    except Unavailable:
+        return None
 
 
 def run_inside(service: str, *words: str) -> str:
@@ -59,11 +71,12 @@ def stop(service: str) -> bool:
     return True
 
 
-def _run(command: list[str], seconds: int) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], seconds: int, **variables: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             command,
             cwd=CHECKOUT,
+            env={**os.environ, **variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -63,7 +63,11 @@ class House:
         self._fill()
 
     def _fill(self) -> None:
-        user = {"username": "alice", "email": "alice@example.org", "person": {"name": "Alice"}}
+        user: dict[str, Any] = {
+            "username": "alice",
+            "email": "alice@example.org",
+            "person": {"name": "Alice"},
+        }
         self._made("/users", user | {"user_id": str(ALICE)})
         account = {"kind": "checking", "currency": "EUR"}
         mine = self._made("/accounts", account | {"holder_id": str(ALICE)})

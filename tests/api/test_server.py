@@ -22,9 +22,14 @@ Client = httpx.AsyncClient
 
 
 @asynccontextmanager
-async def serving(scenario: Scenario) -> AsyncIterator[tuple[Client, uvicorn.Server]]:
+async def serving(
+    scenario: Scenario, *, follow: bool = True
+) -> AsyncIterator[tuple[Client, uvicorn.Server]]:
     config = uvicorn.Config(
-        make_app(scenario.system), port=0, log_config=None, timeout_graceful_shutdown=5
+        make_app(scenario.system, follow=follow),
+        port=0,
+        log_config=None,
+        timeout_graceful_shutdown=5,
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())

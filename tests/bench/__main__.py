@@ -57,8 +57,6 @@ def main(
             console.print(f"{figure.name:20} {figure.ours} beside {beside}, {figure.target}")
         return
     chosen = _chosen(only)
-    # Told to stop, it clears away its databases and processes, as at any other end.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
     with _bench(quick, rounds, seconds) as bench:
         try:
             outcomes = _measured(chosen, bench, out)
@@ -119,4 +117,6 @@ def _fail(message: str) -> NoReturn:
 
 
 if __name__ == "__main__":
+    # Told to stop, it clears away its databases and processes, as at any other end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
     typer.run(main)

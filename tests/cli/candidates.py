@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.bank import ALICE, BOB, deposit, opening, transfer
 from tests.cli.program import Program
-from tests.source import ROOT
+from tests.source import COMPILED_NOW, ROOT
 
 LAYERS = ("domain", "commands", "projections", "sagas")
 PAID = "7a000000-0000-4000-8000-000000000001"
@@ -37,8 +37,7 @@ def small(embedded: Program) -> Program:
 def copy(tmp_path: Path) -> Path:
     """A checkout with the same code."""
     for layer in LAYERS:
-        ignore = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / layer, tmp_path / "candidate" / layer, ignore=ignore)
+        shutil.copytree(ROOT / layer, tmp_path / "candidate" / layer, ignore=COMPILED_NOW)
     return tmp_path / "candidate"
 
 

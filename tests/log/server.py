@@ -28,12 +28,12 @@ class Server:
 
     def start(self) -> None:
         """Start it, on its data and at its port."""
-        self._checkout.services("start")
+        self._checkout.services("start", "postgres")
 
     def end(self, manner: str) -> None:
         """End it, or break its work off, in one of the `MANNERS`."""
         if manner == STOP:
-            self._checkout.services("stop")
+            self._checkout.services("stop", "postgres")
         elif manner == KILL:
             postmaster = self._postmaster
             # Stopped first, so that it neither starts another process nor tidies up.

@@ -1,0 +1,48 @@
+"""A fact as a Kafka message: framed Avro, the stream as its key, the envelope in its headers."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from domain import Envelope, Event
+from infra.schemas.binary import Unwritable, Writer
+from infra.schemas.cloudevents import headers_of
+from infra.schemas.records import record_of, without_docs
+from infra.schemas.versions import Broken, Versions, text_of
+
+MAGIC = b"\0"
+"""Confluent's framing: this byte, four bytes of the schema's id, the Avro bytes."""
+
+
+class Message(NamedTuple):
+    """What is sent for a fact."""
+
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+    time_ms: int
+
+
+class Encoder:
+    """Makes messages of the facts whose schemas are committed."""
+
+    def __init__(self, facts: Mapping[str, type[Event]], versions: Versions) -> None:
+        """Raises `Broken` for a fact whose newest schema is not that of its class."""
+        self._writers: dict[str, tuple[bytes, Writer]] = {}
+        for topic, fact in facts.items():
+            newest = versions.latest(topic)
+            if newest is None or newest.text != text_of(without_docs(record_of(fact))):
+                raise Broken(
+                    f"{topic} has no schema, or an older one; run `aorist schemas generate`, "
+                    "commit what it writes, and deploy that"
+                )
+            self._writers[topic] = MAGIC + newest.id.to_bytes(4), Writer(newest.schema)
+
+    def __call__(self, fact: Event, at: Envelope) -> Message:
+        """Return the message of a fact. Raises `Unwritable`."""
+        frame, write = self._writers[at.topic]
+        try:
+            value = frame + write(fact)
+        except Unwritable as error:
+            raise Unwritable(f"{at.context} log, position {at.position}: {error}") from error
+        time_ms = int(at.time.timestamp() * 1000)
+        return Message(str(at.stream).encode(), value, headers_of(at), time_ms)

@@ -1,0 +1,133 @@
+"""The relay: follows a log and writes its facts to Kafka, every one once and in order.
+
+Where it is in the log is written in the same Kafka transaction as the facts, and read back from
+there; nothing else is trusted.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import structlog
+
+from infra.bell import Bell
+from infra.database import Database
+from infra.kafka.alone import Still, alone
+from infra.kafka.encode import Encoder
+from infra.kafka.producing import Producing, Watch, nobody
+from infra.kafka.topics import Connection
+from infra.log.tail import Tail
+
+MAX_CHUNK = 1_000
+"""Facts in one transaction, and so in memory."""
+FIRST_BACKOFF_S = 0.1
+MAX_BACKOFF_S = 10.0
+
+T = TypeVar("T")
+
+log = structlog.get_logger("aorist.relay")
+
+
+class Relay:
+    """Mirrors one context's log to one topic."""
+
+    def __init__(
+        self,
+        tail: Tail,
+        bell: Bell,
+        database: Database,
+        encoder: Encoder,
+        connection: Connection,
+        topic: str,
+        *,
+        partitions: int,
+        chunk: int = MAX_CHUNK,
+        watch: Watch = nobody,
+    ) -> None:
+        self.context = tail.context
+        self.topic = topic
+        self.position = 0
+        """Everything up to here is on Kafka, as far as this process knows."""
+        self.failure: str | None = None
+        """Why it cannot go on; None while it can."""
+        self._tail = tail
+        self._bell = bell
+        self._database = database
+        self._encoder = encoder
+        self._connection = connection
+        self._partitions = partitions
+        self._limit = min(chunk, MAX_CHUNK)
+        self._watch = watch
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"relay-{tail.context}")
+
+    async def run(self, poll_s: float) -> None:
+        """Mirror until cancelled; after a failure begin again, ever more slowly."""
+        pause = FIRST_BACKOFF_S
+        while True:
+            before = self.position
+            try:
+                async with alone(self._database, self.topic) as still:
+                    await self._mirror(poll_s, still)
+            except Exception as error:  # noqa: BLE001 - only a new producer is sure of anything
+                self.failure = f"{type(error).__name__}: {error}"
+                pause = FIRST_BACKOFF_S if self.position > before else pause
+                log.warning(
+                    "relay stopped",
+                    context=self.context,
+                    position=self.position,
+                    error=self.failure,
+                    again_in_s=pause,
+                )
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, MAX_BACKOFF_S)
+
+    async def _mirror(self, poll_s: float, still: Still) -> None:
+        """Mirror until something fails."""
+        opening = self._in_thread(
+            lambda: Producing(self._connection, self.topic, self._partitions, self._watch)
+        )
+        try:
+            producing = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_discard_late)
+            raise
+        try:
+            self.position = producing.position
+            log.info("relay resumed", context=self.context, position=self.position)
+            while True:
+                await self._chunk(producing, poll_s)
+                await still()
+                self.failure = None
+        finally:
+            await asyncio.shield(self._in_thread(producing.discard))
+
+    async def _chunk(self, producing: Producing, poll_s: float) -> None:
+        heard = self._bell.rings
+        facts = await self._tail.read(self.position, self._limit)
+        if not facts:
+            await self._bell.wait(poll_s, heard)
+            return
+        started = time.perf_counter()
+        messages = [self._encoder(fact, at) for fact, at in facts]
+        position = facts[-1][1].position
+        await asyncio.shield(self._in_thread(lambda: producing.send(messages, position)))
+        self.position = position
+        log.info(
+            "relayed",
+            context=self.context,
+            position=position,
+            facts=len(facts),
+            ms=round((time.perf_counter() - started) * 1000, 2),
+        )
+
+    def _in_thread(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        # One thread: what is thrown away waits for what it is in the middle of.
+        return asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _discard_late(opening: asyncio.Future[Producing]) -> None:
+    """Throw away a producer that nobody waits for any more."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().discard()

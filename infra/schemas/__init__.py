@@ -1,0 +1,1 @@
+"""Avro schemas of the facts: made from the fact classes, committed, numbered, kept for ever."""

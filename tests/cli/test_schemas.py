@@ -1,0 +1,120 @@
+"""`aorist schemas` in a checkout of its own, whose facts change."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import Program
+from tests.source import CONTEXTS, ROOT
+from tests.test_adding_a_context import house_in
+
+BOOK = "domain/library/book.py"
+LENT = "    reader: UUID\n"
+
+
+class House:
+    """A checkout with a further context, whose schemas are generated and committed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = house_in(folder)
+        shutil.copytree(ROOT / "schemas", self.folder / "schemas")
+        for compiled in [*ROOT.glob("infra/**/__pycache__"), *ROOT.glob("api/**/__pycache__")]:
+            # Compiling takes longer than all the rest of a run.
+            shutil.copytree(compiled, self.folder / compiled.relative_to(ROOT))
+        self.aorist("generate")
+        self.git("init", "--quiet")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", "Begin")
+
+    def git(self, *words: str) -> None:
+        who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+        subprocess.run(["git", *who, *words], cwd=self.folder, check=True)
+
+    def aorist(self, *words: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "api", "schemas", *words],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def change(self, name: str, old: str, new: str) -> None:
+        path = self.folder / name
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def versions(self) -> list[dict[str, object]]:
+        path = self.folder / "schemas/library/book.versions.jsonl"
+        lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        return [line for line in lines if line["subject"] == "library.book.lent"]
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> House:
+    return House(tmp_path_factory.mktemp("schemas"))
+
+
+@pytest.fixture
+def house(begun: House) -> House:
+    begun.git("reset", "--quiet", "--hard")
+    begun.git("clean", "--quiet", "--force", "-d")
+    return begun
+
+
+def test_a_new_context_gets_its_schemas_by_a_command(house: House) -> None:
+    assert "97 schemas of 97 facts hold" in house.aorist("check", "--against", "HEAD")
+    assert len(house.versions()) == 1
+
+
+def test_a_field_with_a_default_is_a_further_version_and_a_sentence_about_it_is_none(
+    house: House,
+) -> None:
+    house.change(BOOK, LENT, f'{LENT}    remark: str = ""\n')
+    assert "wrote schemas/library/book.avsc" in house.aorist("generate")
+    first, second = house.versions()
+    assert (first["version"], second["version"]) == (1, 2)
+
+    house.change(BOOK, 'remark: str = ""\n', 'remark: str = ""\n    """Said by the reader."""\n')
+    told = house.aorist("check", code=1)
+    assert "library/book.avsc differs from the fact classes; run `aorist schemas gen" in told
+    assert house.aorist("generate").split() == ["wrote", "schemas/library/book.avsc"]
+    assert house.versions() == [first, second]
+
+
+def test_a_field_without_a_default_is_refused_and_nothing_is_written(house: House) -> None:
+    house.change(BOOK, LENT, f"{LENT}    remark: str\n")
+    told = house.aorist("generate", code=1)
+    assert "library.book.lent: version 2 cannot read what version 1 wrote" in told
+    assert "Instead: give a new field a default, or add a fact with a new topic" in told
+    assert len(house.versions()) == 1
+
+
+def test_a_version_that_was_committed_is_not_taken_back(house: House) -> None:
+    house.change(BOOK, LENT, f'{LENT}    remark: str = ""\n')
+    (house.folder / "schemas/library/book.versions.jsonl").unlink()
+    house.aorist("generate")
+    told = house.aorist("check", "--against", "HEAD", code=1)
+    assert "library.book.lent 1 (id " in told
+    assert "was committed and is gone; restore its line" in told
+
+
+def test_wrong_use_says_so(embedded: Program) -> None:
+    assert "--against is for check" in embedded("schemas", "generate", "--against=HEAD", code=2).err
+    if (ROOT / ".git").exists():
+        told = embedded("schemas", "check", "--against", "no-such-revision", code=1).err
+        assert "git ls-tree" in told
+
+
+def test_the_asyncapi_document_has_every_context(embedded: Program) -> None:
+    document = embedded("schemas", "asyncapi").json
+    assert document["channels"].keys() == set(CONTEXTS)

@@ -1,0 +1,1 @@
+"""The Kafka mirror, against real brokers."""

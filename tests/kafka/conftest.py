@@ -1,0 +1,80 @@
+"""Relays to kill; and what Kafka's client leaves behind is kept within the test that used it."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import pytest
+
+from infra.settings import Settings
+from tests.brokers import bootstrap
+from tests.source import ROOT
+
+NEVER = "never"
+
+
+class Relays:
+    """Begins relays as processes; see `relaying.py`."""
+
+    def __init__(self, server: subprocess.Popen[str]) -> None:
+        self._server = server
+
+    def _ask(self, *words: object) -> str:
+        assert self._server.stdin
+        assert self._server.stdout
+        print(*words, file=self._server.stdin, flush=True)
+        answer = self._server.stdout.readline().strip()
+        assert answer, "the process that relays are forked from is gone"
+        return answer
+
+    def start(
+        self, settings: Settings, prefix: str, point: str = NEVER, count: int = 1, at: str = ""
+    ) -> int:
+        """Begin a relay that kills itself at a point; return its process id."""
+        words = settings.database_url, at or bootstrap(), prefix, point, count
+        return int(self._ask("start", *words))
+
+    def end_of(self, pid: int) -> str:
+        """Wait until it ended; return its exit code, negative for a signal, or `None`."""
+        return self._ask("wait", pid)
+
+    @contextmanager
+    def running(self, settings: Settings, prefix: str, at: str = "") -> Iterator[int]:
+        """Run a relay; kill it at the end."""
+        pid = self.start(settings, prefix, at=at)
+        try:
+            yield pid
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            self.end_of(pid)
+
+
+@pytest.fixture(scope="session")
+def relays() -> Iterator[Relays]:
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.kafka.relaying"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with server:  # closes its input, at which it ends
+        yield Relays(server)
+
+
+@pytest.fixture
+def prefix() -> str:
+    """The first word of topics that no other test has."""
+    return f"test-{uuid4().hex[:12]}"
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """Collect sockets that a closed client has left, while the test's own filters hold."""
+    yield
+    gc.collect()
