@@ -140,6 +140,9 @@ class Dispatcher:
     async def __call__(self, command: object) -> Answer:
         """Run the command and return its receipt."""
         headers = self._request.state.headers
+        logins = system_of(self._request).logins
+        if self._by.actor == STRANGER and logins:
+            await logins.throttle.try_by_address("command", self._by.address)
         meta = Meta(
             # Strangers have no keys: they would share them.
             key=None if self._by.actor == STRANGER else _key(headers.get(KEY.lower())),

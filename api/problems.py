@@ -18,6 +18,7 @@ from infra.log.port import Busy, CorruptFact, LogError, Rejected
 from infra.queries import Behind
 from infra.rebuilding.renewal import BeingRebuilt
 from infra.session import VersionMoved
+from infra.throttle import TooManyTries
 from infra.tokens import BadToken
 
 RETRY_AFTER_S = "1"
@@ -144,6 +145,11 @@ def _http(request: Request, error: HTTPException) -> Response:
     return problem(request, status, code, detail, headers=dict(error.headers or {}))
 
 
+def _too_many(request: Request, error: TooManyTries) -> Response:
+    headers = {"Retry-After": str(error.retry_after_s)}
+    return problem(request, 429, "too_many_tries", str(error), headers=headers)
+
+
 def _fixed(status: int, code: str, **headers: str) -> Callable[..., Response]:
     def handle(request: Request, error: Exception) -> Response:
         return problem(request, status, code, str(error), headers=headers)
@@ -156,6 +162,7 @@ HANDLERS: dict[type[Exception], Callable[..., Response]] = {
     RequestValidationError: _invalid,
     ValidationError: _invalid,
     BadHeader: _fixed(422, "bad_header"),
+    TooManyTries: _too_many,
     Unauthenticated: _fixed(401, "unauthenticated", **CHALLENGE),
     BadToken: _fixed(401, "bad_token", **CHALLENGE),
     VersionMoved: _fixed(412, "version_moved"),

@@ -20,6 +20,7 @@ from infra.dispatch import Dispatcher
 from infra.keys import Keys
 from infra.settings import Settings
 from infra.streams import Streams
+from infra.throttle import Throttle
 from infra.tokens import BadToken, Tokens
 
 FIRST = 1
@@ -65,6 +66,7 @@ class Logins:
     ) -> None:
         lifetime = timedelta(seconds=settings.access_token_s)
         self.access = access(lifetime)
+        self.throttle = Throttle(settings.login_tries)
         self.code = secrets.token_urlsafe(CODE_BYTES)
         """With this the first operator is appointed; good in this process, and once."""
         self._dispatcher = dispatcher
@@ -73,9 +75,11 @@ class Logins:
         self._clock = clock
 
     async def log_in(self, login: str, password: SecretStr, by: Caller) -> Granted:
-        """Begin a session. Raises `WrongCredentials`, or `UserIsSuspended`."""
+        """Begin a session. Raises `WrongCredentials`, `TooManyTries`, or `UserIsSuspended`."""
+        await self.throttle.try_login(login, by.address)
         # Never by a key of the caller's: its receipt would let in who knows the key alone.
         done = await self._dispatcher.dispatch(LogIn(login=login, password=password), by)
+        await self.throttle.logged_in(login, by.address)
         return await self._granted(done.receipt.stream, FIRST)
 
     async def refresh(self, token: str, by: Caller) -> Granted:
@@ -83,6 +87,7 @@ class Logins:
 
         Raises `BadToken`, `SessionOver`, or `UserIsSuspended`.
         """
+        await self.throttle.try_by_address("refresh", by.address)
         shown = self._tokens.read_refresh(token)
         command = RefreshSession(session_id=shown.session, generation=shown.generation)
         by = msgspec.structs.replace(by, actor=str(shown.user))
@@ -110,7 +115,11 @@ class Logins:
         return known != Appointment()
 
     async def appoint(self, code: str, command: AppointFirstOperator, by: Caller) -> UUID:
-        """Make the first operator; return who that is. Raises `WrongCode`, `AlreadyAppointed`."""
+        """Make the first operator; return who that is.
+
+        Raises `WrongCode`, `AlreadyAppointed`, or `TooManyTries`.
+        """
+        await self.throttle.try_by_address("appointment", by.address)
         if not secrets.compare_digest(code.encode(), self.code.encode()):
             raise WrongCode("that is not the code that this server printed when it started")
         return (await self._dispatcher.dispatch(command, by)).receipt.stream

@@ -52,6 +52,12 @@ class Settings(BaseSettings):
     access_token_s: int = Field(
         default=600, ge=1, le=86_400, description="how long an access token is good, in seconds"
     )
+    login_tries: int = Field(
+        default=10,
+        ge=1,
+        le=1_000_000,
+        description="tries in five minutes to log in to an account from an address",
+    )
     password_memory_kib: int = Field(
         default=MEMORY_KIB, ge=8, le=1_048_576, description="memory that hashing a password takes"
     )

@@ -40,6 +40,7 @@ class Stores:
             keys_folder=self._folder / "keys",
             password_memory_kib=8,
             password_passes=1,
+            login_tries=10_000,
         )
 
     def _sqlite(self) -> str:
