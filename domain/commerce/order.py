@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain import Event, NotFound, Refused, State
+from domain import Event, NotFound, Personal, Refused, State
 from domain.commerce.basket import Item, priced
 from domain.commerce.gateway import PaymentMethod
 from domain.commerce.line import (
@@ -41,13 +41,13 @@ class TooManyCancellations(Refused, code="too_many_cancellations"):
 class Address(msgspec.Struct, frozen=True, kw_only=True):
     """Where the goods go."""
 
-    recipient: str
-    street: str
-    postcode: str
-    city: str
-    country: str
+    recipient: Personal[str]
+    street: Personal[str]
+    postcode: Personal[str]
+    city: Personal[str]
+    country: Personal[str]
     """ISO 3166-1 alpha-2."""
-    region: str | None = None
+    region: Personal[str | None] = None
 
 
 class OrderPlaced(Event, frozen=True):
