@@ -107,7 +107,8 @@ class User(State, frozen=True):
     email: str = ""
     person: Person = Person(name="")
     suspended: bool = False
-    roles: frozenset[str] = frozenset()
+    roles: tuple[str, ...] = ()
+    """In order, so that a snapshot is the same whichever came first."""
 
     def register(self, username: str, email: str, person: Person) -> list[Event]:
         """Become a user. Raises `UserExists`."""
@@ -168,9 +169,9 @@ class User(State, frozen=True):
             case UserReactivated():
                 return self.replace(suspended=False)
             case RoleGranted(role=role):
-                return self.replace(roles=self.roles | {role})
+                return self.replace(roles=tuple(sorted({*self.roles, role})))
             case RoleRevoked(role=role):
-                return self.replace(roles=self.roles - {role})
+                return self.replace(roles=tuple(one for one in self.roles if one != role))
         return self
 
     def require_registered(self) -> None:

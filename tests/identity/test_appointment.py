@@ -24,7 +24,7 @@ def appoint(name: str = "ada") -> AppointFirstOperator:
 
 def test_the_first_operator_is_a_user_with_the_role_and_a_password(identity: Scenario) -> None:
     done = identity.send(appoint())
-    assert identity.state(User, done.receipt.stream).roles == {"operator"}
+    assert identity.state(User, done.receipt.stream).roles == ("operator",)
 
 
 def test_there_is_one(identity: Scenario) -> None:

@@ -134,7 +134,7 @@ def test_roles_are_granted_and_revoked_by_facts(identity):
     identity.given(known()).when(GrantRole(user_id=ADA, role="risk officer"))
     identity.then(RoleGranted(role="risk officer"))
     assert [row["role"] for row in identity.rows(user(ADA))["roles"]] == ["risk officer"]
-    assert identity.state(User, ADA).roles == {"risk officer"}
+    assert identity.state(User, ADA).roles == ("risk officer",)
     identity.when(RevokeRole(user_id=ADA, role="risk officer"))
     identity.then(RoleRevoked(role="risk officer"))
     assert identity.rows(user(ADA))["roles"] == []
