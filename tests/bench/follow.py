@@ -28,7 +28,7 @@ RATE = 500
 POLL_S = 0.02
 MAX_CATCH_UP_S = 300.0
 
-FORGET = "DELETE FROM banking.readers; TRUNCATE banking.accounts"
+FORGET = "DELETE FROM banking.readers; TRUNCATE banking.accounts, banking.accounts_history"
 TIMES = """
 SELECT position, extract(epoch FROM time)::float8 FROM banking.events
  WHERE position > %s ORDER BY position

@@ -26,9 +26,6 @@ class House:
     def __init__(self, folder: Path) -> None:
         self.folder = house_in(folder)
         shutil.copytree(ROOT / "schemas", self.folder / "schemas")
-        for compiled in [*ROOT.glob("infra/**/__pycache__"), *ROOT.glob("api/**/__pycache__")]:
-            # Compiling takes longer than all the rest of a run.
-            shutil.copytree(compiled, self.folder / compiled.relative_to(ROOT))
         self.aorist("generate")
         self.git("init", "--quiet")
         self.git("add", "--all")
