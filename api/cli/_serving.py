@@ -30,6 +30,7 @@ async def served(settings: Settings, contexts: list[str] | None, readers: bool) 
             port=settings.port,
             log_config=None,
             access_log=False,
+            server_header=False,
             timeout_graceful_shutdown=GRACE_S,
         )
         server = _Server(config, app, system)
