@@ -11,9 +11,10 @@ from pydantic import SecretStr
 
 from commands import Caller, Clock
 from commands.identity.appointment import AppointFirstOperator
-from commands.identity.session import EndSession, LogIn, RefreshSession
+from commands.identity.session import EndSession, LogIn, RefreshSession, claim_of
 from domain import Forbidden
 from domain.identity.appointment import APPOINTMENT, Appointment
+from domain.identity.claim import Claim
 from domain.identity.session import Session, SessionOver
 from infra.access import Access
 from infra.dispatch import Dispatcher
@@ -77,6 +78,10 @@ class Logins:
     async def log_in(self, login: str, password: SecretStr, by: Caller) -> Granted:
         """Begin a session. Raises `WrongCredentials`, `TooManyTries`, or `UserIsSuspended`."""
         await self.throttle.try_login(login, by.address)
+        claim = (await self._streams.get(Claim, claim_of(login))).state
+        if isinstance(claim, Claim) and claim.user_id:
+            # Who tries is not known to be the user; for whom it is tried, the trail says so.
+            by = msgspec.structs.replace(by, reason=f"login of {claim.user_id}")
         # Never by a key of the caller's: its receipt would let in who knows the key alone.
         done = await self._dispatcher.dispatch(LogIn(login=login, password=password), by)
         await self.throttle.logged_in(login, by.address)

@@ -51,8 +51,7 @@ class EndSession:
 @handles(LogIn)
 async def log_in(c: LogIn, log: Log, ids: Ids, clock: Clock, passwords: Passwords) -> Receipt:
     """Check the password, whoever it is; say the same of a wrong name and a wrong password."""
-    kind = EMAIL if "@" in c.login else USERNAME
-    user_id = (await log.load(Claim, claim_id(kind, c.login))).user_id or NOBODY
+    user_id = (await log.load(Claim, claim_of(c.login))).user_id or NOBODY
     known = await log.load(PasswordHash, password_id(user_id))
     right = await passwords.verify(c.password.get_secret_value(), known.hash)
     user = await log.load(User, user_id)
@@ -63,6 +62,11 @@ async def log_in(c: LogIn, log: Log, ids: Ids, clock: Clock, passwords: Password
     return await log.change(
         Session, c.session_id or ids.new(), lambda session: session.start(user_id, until)
     )
+
+
+def claim_of(login: str) -> UUID:
+    """Return the stream on which the name that somebody logs in by is claimed."""
+    return claim_id(EMAIL if "@" in login else USERNAME, login)
 
 
 @handles(RefreshSession)
