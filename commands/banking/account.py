@@ -186,11 +186,16 @@ async def withdraw_money(c: WithdrawMoney, log: Log, clock: Clock) -> Receipt:
     )
 
 
+async def is_account_of(log: Log, id: UUID, holder: UUID | None) -> bool:
+    """Tell whether it is an account, and of this holder if one is named."""
+    if not await is_account(log, id):
+        return False
+    return holder is None or (await log.load(Account, id)).holder_id == holder
+
+
 async def require_own(log: Log, id: UUID, by: Caller) -> None:
     """Refuse another's account as one that is not there, to who may use their own only."""
-    if by.own_only and not (
-        await is_account(log, id) and (await log.load(Account, id)).owner == by.user
-    ):
+    if by.own_only and not (by.user and await is_account_of(log, id, by.user)):
         raise UnknownAccount(f"no account was opened under {id}; check it")
 
 
