@@ -53,6 +53,10 @@ class Keys:
         """The ids of the keys, oldest first. Raises `NoKeys`."""
         return list(self._now())
 
+    def has(self, id: str) -> bool:
+        """Tell whether there is a key of this id."""
+        return id in self._now()
+
     def public(self, id: str) -> Ed25519PublicKey | None:
         """Return the key that a signature is checked with; None for an unknown id."""
         key = self._now().get(id)

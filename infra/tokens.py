@@ -19,6 +19,8 @@ ACCESS, REFRESH = "at+jwt", "rt+jwt"
 """What the two kinds of token are called in their headers: neither passes for the other."""
 MAX_TOKEN = 2_000
 """Characters of a token."""
+MAX_KNOWN = 10_000
+"""Access tokens kept in memory, the first to come the first to go; of about a kilobyte each."""
 REQUIRED = ["iss", "aud", "exp", "iat", "sub", "sid"]
 
 
@@ -41,6 +43,14 @@ class RefreshShown(NamedTuple):
     generation: int
 
 
+class _Known(NamedTuple):
+    """What a token that was checked before says, until when, and by which key."""
+
+    shown: AccessShown
+    until: int
+    key: str
+
+
 class Tokens:
     """Makes and checks tokens."""
 
@@ -49,6 +59,8 @@ class Tokens:
         """Of an access token."""
         self._keys = keys
         self._clock = clock
+        self._known: dict[str, _Known] = {}
+        """Tokens whose signatures were found right, which takes as long as to decide a command."""
 
     def access(self, user: UUID, session: UUID) -> str:
         """Return an access token."""
@@ -60,8 +72,15 @@ class Tokens:
 
     def read_access(self, token: str) -> AccessShown:
         """Return what an access token says. Raises `BadToken`."""
+        known = self._known.get(token)
+        if known and known.until > self._clock.now().timestamp() and self._keys.has(known.key):
+            return known.shown
         claims = self._claims(token, ACCESS)
-        return AccessShown(_uuid(claims, "sub"), _uuid(claims, "sid"))
+        shown = AccessShown(_uuid(claims, "sub"), _uuid(claims, "sid"))
+        while len(self._known) >= MAX_KNOWN:
+            del self._known[next(iter(self._known))]
+        self._known[token] = _Known(shown, claims["exp"], jwt.get_unverified_header(token)["kid"])
+        return shown
 
     def read_refresh(self, token: str) -> RefreshShown:
         """Return what a refresh token says. Raises `BadToken`."""

@@ -154,6 +154,23 @@ def test_a_token_runs_out(issuer: Issuer) -> None:
         issuer.tokens.read_access(issuer.good)
 
 
+def test_a_signature_is_checked_once(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests beside this one show that what was checked once is not good for ever."""
+    for _ in range(3):
+        assert issuer.tokens.read_access(issuer.good) == (USER, SESSION)
+        monkeypatch.setattr(jwt, "decode", None)
+    assert len(issuer.tokens._known) == 1
+
+
+def test_what_is_remembered_of_tokens_is_bounded(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.tokens.MAX_KNOWN", 2)
+    for number in range(5):
+        issuer.tokens.read_access(issuer.tokens.access(USER, UUID(int=number)))
+    assert len(issuer.tokens._known) == 2
+
+
 def test_an_access_token_refreshes_nothing(issuer: Issuer) -> None:
     with pytest.raises(BadToken):
         issuer.tokens.read_refresh(issuer.good)
