@@ -1,19 +1,23 @@
 """The FastAPI app factory."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container, Iterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from api import problems, registry, system
 from api.documentation import documented
 from api.middleware import Around
+from api.permissions import declared
+from api.ports import caller
 from api.routes import Routes
 from api.sending import PARAMETER, Commands
-from infra.discovery import Misbuilt, modules
+from infra.discovery import Misbuilt, discover, modules
 from infra.system import System
+
+OF_NO_FEATURE: tuple[APIRouter, ...] = (system.routes, registry.routes)
 
 
 class App(FastAPI):
@@ -37,6 +41,8 @@ def make_app(running: System, *, follow: bool = True) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if follow:
             await running.follow()
+        else:
+            running.attend()
         yield
         await running.close()
 
@@ -45,17 +51,12 @@ def make_app(running: System, *, follow: bool = True) -> FastAPI:
         version="0.1.0",
         description="Commands in, facts kept, read models out. Amounts are in minor units.",
         lifespan=lifespan,
+        dependencies=[Depends(caller)],
         docs_url="/docs",
         redoc_url=None,
     )
     app.state.system = running
-    found: list[APIRouter] = [system.routes, registry.routes]
-    for context, feature, module in modules("api", running.features.contexts):
-        routes = getattr(module, "routes", None)
-        if not isinstance(routes, Routes):
-            raise Misbuilt(f"api/{context}/{feature}.py needs `routes = Routes(…)`")
-        if context in running.contexts:
-            found.append(routes)
+    found = [*OF_NO_FEATURE, *_routers(running.features.contexts, running.contexts)]
     for router in found:
         app.include_router(router)
     _check(found)
@@ -69,12 +70,33 @@ def make_app(running: System, *, follow: bool = True) -> FastAPI:
     return app
 
 
+def every_route() -> list[APIRoute]:
+    """Return the routes of all contexts, which nothing serves."""
+    contexts = discover().contexts
+    routers = [*OF_NO_FEATURE, *_routers(contexts, contexts)]
+    return [one for router in routers for one in router.routes if isinstance(one, APIRoute)]
+
+
+def _routers(known: Container[str], wanted: Container[str]) -> Iterator[APIRouter]:
+    for context, feature, module in modules("api", known):
+        routes = getattr(module, "routes", None)
+        if not isinstance(routes, Routes):
+            raise Misbuilt(f"api/{context}/{feature}.py needs `routes = Routes(…)`")
+        if context in wanted:
+            yield routes
+
+
 def _check(found: list[APIRouter]) -> None:
-    """Refuse routes that would mislead: one name for two, a `Location` that nothing answers."""
+    """Refuse routes that would mislead: one name for two, a `Location` that nothing answers.
+
+    And one that does not say who may call it.
+    """
     routes = [route for router in found for route in router.routes if isinstance(route, APIRoute)]
     named: dict[str | None, str] = {}
     for route in routes:
         place = f"{', '.join(route.methods or ())} {route.path}"
+        if declared(route) is None:
+            raise Misbuilt(f"{place} says not who may call it; declare it by allow=…")
         if route.operation_id in named:
             other, name = named[route.operation_id], route.operation_id
             raise Misbuilt(f"{other} and {place} are both called {name!r}; rename one")

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.hardening import hardened
 from api.problems import problem, told
 from api.sending import Commands, Sending
 from infra.clock import SystemIds
@@ -70,7 +71,8 @@ class Around:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), named]
+                given = (*message.get("headers", ()), named)
+                message["headers"] = hardened(scope["path"], given)
             await send(message)
 
         try:

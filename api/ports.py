@@ -8,8 +8,9 @@ from uuid import UUID
 
 from fastapi import Depends, Query, Request
 
+from api.permissions import Allowed, declared
 from commands import Caller
-from domain import PROCESS, is_process
+from domain import PROCESS, NotFound, is_process
 from infra.dispatch import MAX_KEY, Answer, Meta
 from infra.system import System
 from projections import Detail, Listing, One
@@ -25,6 +26,8 @@ KEY, IF_MATCH = "Idempotency-Key", "If-Match"
 TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
+STRANGER = "stranger"
+"""The actor of whoever logs in, before that is done."""
 MAX_REASON = 1_000
 MAX_AGENT = 300
 MAX_ACTOR = 200
@@ -44,41 +47,87 @@ def system_of(request: Request) -> System:
     return system
 
 
-def authenticate(request: Request) -> Caller:
-    """Return who is calling: the one place where a login goes.
+async def authenticate(request: Request) -> Caller:
+    """Return who is calling: who the access token says, while that user and login may act.
 
-    Until there are users, a development setting lets a header name the caller. Raises
-    `Unauthenticated`, or `BadHeader` for a value that cannot name anybody.
+    In development a header may name anybody. Raises `Unauthenticated`, `BadToken`, or `BadHeader`
+    for a value that cannot name anybody.
     """
-    if not system_of(request).settings.development:
-        raise Unauthenticated(
-            "this server has no login yet; start it with AORIST_DEVELOPMENT=true "
-            f"to accept the header {ACTOR}"
-        )
     headers = request.state.headers
+    shown = headers.get("authorization")
+    if shown is not None:
+        actor, roles = await _by_token(request, shown)
+    elif system_of(request).settings.development:
+        actor, roles = _by_name(headers)
+    else:
+        raise Unauthenticated(
+            f"log in at {BASE}/login, and show the access token: Authorization: Bearer <token>"
+        )
+    return Caller(actor=actor, roles=roles, **_circumstances(request))
+
+
+def stranger(request: Request) -> Caller:
+    """Return somebody who has not said who they are, and need not."""
+    return Caller(actor=STRANGER, **_circumstances(request))
+
+
+async def _by_token(request: Request, shown: str) -> tuple[str, frozenset[str]]:
+    kind, _, token = shown.strip().partition(" ")
+    if kind.lower() != "bearer":
+        raise Unauthenticated("the header Authorization must be: Bearer <access token>")
+    logins = system_of(request).logins
+    if logins is None:
+        raise Unauthenticated("there are no users here, so there is no token that is good")
+    who = await logins.who(token.strip())
+    request.state.session = who.session
+    return str(who.user), who.roles
+
+
+def _by_name(headers: Mapping[str, str]) -> tuple[str, frozenset[str]]:
     actor = headers.get(ACTOR.lower(), "").strip()
     if not actor:
-        raise Unauthenticated(f"say who you are: add the header {ACTOR}: <user id or name>")
+        raise Unauthenticated(
+            f"say who you are: add the header {ACTOR}: <user id or name>, or log in"
+        )
     if len(actor) > MAX_ACTOR or not actor.isprintable() or is_process(actor):
         raise BadHeader(
             f"{ACTOR} must be 1 to {MAX_ACTOR} printable characters and not begin with {PROCESS!r}"
         )
     roles = (role.strip() for role in headers.get(ROLES.lower(), "").split(","))
-    return Caller(
-        actor=actor,
-        roles=frozenset(role for role in roles if role),
-        address=request.client.host if request.client else None,
-        agent=(headers.get("user-agent") or "")[:MAX_AGENT] or None,
-        reason=(headers.get(REASON.lower()) or "")[:MAX_REASON] or None,
-    )
+    return actor, frozenset(role for role in roles if role)
 
 
-async def _caller(request: Request) -> Caller:
-    return authenticate(request)
+def _circumstances(request: Request) -> dict[str, Any]:
+    headers = request.state.headers
+    return {
+        "address": request.client.host if request.client else None,
+        "agent": (headers.get("user-agent") or "")[:MAX_AGENT] or None,
+        "reason": (headers.get(REASON.lower()) or "")[:MAX_REASON] or None,
+    }
+
+
+async def admitted(request: Request, allowed: Allowed) -> Caller:
+    """Return who is calling, as a route takes them. Raises as `authenticate`, or `NotAllowed`."""
+    headers = request.state.headers
+    named = system_of(request).settings.development and ACTOR.lower() in headers
+    if allowed.strangers and not named:
+        return stranger(request)  # whatever token is shown, which may have run out
+    by = await authenticate(request)
+    # In development a header may name somebody, and no roles: they act for all.
+    unbound = "authorization" not in headers and ROLES.lower() not in headers
+    return allowed.admit(by, unbound=unbound)
+
+
+async def caller(request: Request) -> Caller:
+    """Return who is calling, for the route that the request came to; each one asks."""
+    allowed = declared(request.scope["route"])
+    if allowed is None:
+        raise LookupError("a route says not who may call it, and nobody may")
+    return await admitted(request, allowed)
 
 
 # FastAPI runs what is no coroutine function in a thread, which costs more than all that it does.
-Authenticated = Annotated[Caller, Depends(_caller)]
+Authenticated = Annotated[Caller, Depends(caller)]
 
 
 class Dispatcher:
@@ -91,8 +140,12 @@ class Dispatcher:
     async def __call__(self, command: object) -> Answer:
         """Run the command and return its receipt."""
         headers = self._request.state.headers
+        logins = system_of(self._request).logins
+        if self._by.actor == STRANGER and logins:
+            await logins.throttle.try_by_address("command", self._by.address)
         meta = Meta(
-            key=_key(headers.get(KEY.lower())),
+            # Strangers have no keys: they would share them.
+            key=None if self._by.actor == STRANGER else _key(headers.get(KEY.lower())),
             expected=_version(headers.get(IF_MATCH.lower())),
             correlation_id=self._request.state.correlation_id,
             traceparent=_trace(headers.get("traceparent", "")),
@@ -115,7 +168,15 @@ class Reader:
                 raise BadHeader(f"{AFTER}: no context is called {context!r}")
         self._as_of = request.query_params.get(AS_OF)
         self._limit = system_of(request).settings.page_limit
+        self.by = by
         self.viewer: UUID | None = by.user
+
+    async def owner(self, query: One) -> Any:
+        """Return what the row's column `owner` says; None when there is no row."""
+        try:
+            return (await self._queries.one(query, self._after))["owner"]
+        except NotFound:
+            return None
 
     async def one(self, query: One) -> dict[str, Any]:
         """Return the one row; raises `NotFound`."""

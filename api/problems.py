@@ -12,12 +12,14 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from api.ports import BadHeader, Unauthenticated
-from domain import Forbidden, Invalid, NotFound, Refused
+from domain import Forbidden, Invalid, NotFound, Refused, Unproven
 from infra.dispatch import Contended, InFlight, KeyReused, Replayed
 from infra.log.port import Busy, CorruptFact, LogError, Rejected
 from infra.queries import Behind
 from infra.rebuilding.renewal import BeingRebuilt
 from infra.session import VersionMoved
+from infra.throttle import TooManyTries
+from infra.tokens import BadToken
 
 RETRY_AFTER_S = "1"
 REBUILT_AFTER_S = "5"
@@ -28,6 +30,10 @@ HTTP_CODES = {
     413: (413, "too_large"),
 }
 """What the framework refuses by itself: as which status and code it is told."""
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
+"""With every 401: what to show (RFC 6750, 3)."""
+SECRETS = frozenset({"password", "old", "new", "refresh_token", "code"})
+"""Fields whose values no answer repeats."""
 MAX_ERRORS = 50
 """Validation errors named in one answer."""
 MAX_SHOWN = 100
@@ -87,10 +93,12 @@ def correlation_of(request: Request) -> str:
 
 
 def _refused(request: Request, error: Refused) -> Response:
-    statuses = {NotFound: 404, Forbidden: 403, Invalid: 422}
+    statuses = {NotFound: 404, Forbidden: 403, Invalid: 422, Unproven: 401}
     status = next((s for base, s in statuses.items() if isinstance(error, base)), 409)
-    again = {"Idempotent-Replayed": "true"} if isinstance(error.__cause__, Replayed) else None
-    return problem(request, status, error.code, error.detail, headers=again)
+    headers = {"Idempotent-Replayed": "true"} if isinstance(error.__cause__, Replayed) else {}
+    if status == 401:
+        headers |= CHALLENGE
+    return problem(request, status, error.code, error.detail, headers=headers)
 
 
 def _invalid(request: Request, error: RequestValidationError | ValidationError) -> Response:
@@ -108,6 +116,8 @@ def _message(error: Any) -> str:
         return f"the body is not JSON: {error.get('ctx', {}).get('error', error['msg'])}"
     if isinstance(error.get("input"), bytes):
         return "the body must be JSON, with the header Content-Type: application/json"
+    if error["loc"] and error["loc"][-1] in SECRETS:
+        return str(error["msg"])
     value = repr(error.get("input"))
     shown = value if len(value) <= MAX_SHOWN else value[:MAX_SHOWN] + "…"
     return str(error["msg"]) if error["type"] == "missing" else f"{error['msg']}, got {shown}"
@@ -135,6 +145,11 @@ def _http(request: Request, error: HTTPException) -> Response:
     return problem(request, status, code, detail, headers=dict(error.headers or {}))
 
 
+def _too_many(request: Request, error: TooManyTries) -> Response:
+    headers = {"Retry-After": str(error.retry_after_s)}
+    return problem(request, 429, "too_many_tries", str(error), headers=headers)
+
+
 def _fixed(status: int, code: str, **headers: str) -> Callable[..., Response]:
     def handle(request: Request, error: Exception) -> Response:
         return problem(request, status, code, str(error), headers=headers)
@@ -147,7 +162,9 @@ HANDLERS: dict[type[Exception], Callable[..., Response]] = {
     RequestValidationError: _invalid,
     ValidationError: _invalid,
     BadHeader: _fixed(422, "bad_header"),
-    Unauthenticated: _fixed(401, "unauthenticated"),
+    TooManyTries: _too_many,
+    Unauthenticated: _fixed(401, "unauthenticated", **CHALLENGE),
+    BadToken: _fixed(401, "bad_token", **CHALLENGE),
     VersionMoved: _fixed(412, "version_moved"),
     KeyReused: _fixed(422, "key_reused"),
     InFlight: _fixed(409, "in_flight"),

@@ -12,6 +12,7 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from api.permissions import EVERYONE, allow
 from infra.schemas.records import without_docs
 from infra.schemas.versions import Version, Versions, committed
 
@@ -59,12 +60,14 @@ def _shown(one: Version) -> Shown:
 
 
 @routes.get("/subjects", operation_id="registry_subjects")
+@allow(EVERYONE)
 async def subjects() -> Response:
     """List the topics of all facts."""
     return _answer(sorted(versions().by_subject))
 
 
 @routes.get("/subjects/{subject}/versions", operation_id="registry_versions")
+@allow(EVERYONE)
 async def subject_versions(subject: str) -> Response:
     """List the numbers of a subject's versions."""
     found = versions().by_subject.get(subject)
@@ -72,6 +75,7 @@ async def subject_versions(subject: str) -> Response:
 
 
 @routes.get("/subjects/{subject}/versions/{version}", operation_id="registry_version")
+@allow(EVERYONE)
 async def subject_version(subject: str, version: str) -> Response:
     """Show a version, or the `latest`."""
     found = _find(subject, version)
@@ -79,6 +83,7 @@ async def subject_version(subject: str, version: str) -> Response:
 
 
 @routes.get("/subjects/{subject}/versions/{version}/schema", operation_id="registry_version_text")
+@allow(EVERYONE)
 async def subject_version_schema(subject: str, version: str) -> Response:
     """Show the schema of a version, bare."""
     found = _find(subject, version)
@@ -86,6 +91,7 @@ async def subject_version_schema(subject: str, version: str) -> Response:
 
 
 @routes.get("/schemas/ids/{id}", operation_id="registry_schema")
+@allow(EVERYONE)
 async def schema(id: str) -> Response:
     """Show the schema that encoded facts name by an id."""
     found = _by_id(id)
@@ -93,6 +99,7 @@ async def schema(id: str) -> Response:
 
 
 @routes.get("/schemas/ids/{id}/schema", operation_id="registry_schema_text")
+@allow(EVERYONE)
 async def schema_text(id: str) -> Response:
     """Show the schema of an id, bare."""
     found = _by_id(id)
@@ -100,6 +107,7 @@ async def schema_text(id: str) -> Response:
 
 
 @routes.get("/schemas/ids/{id}/versions", operation_id="registry_schema_versions")
+@allow(EVERYONE)
 async def schema_versions(id: str) -> Response:
     """Say which subject's which version has an id: one, here."""
     found = _by_id(id)
@@ -109,18 +117,21 @@ async def schema_versions(id: str) -> Response:
 
 
 @routes.get("/schemas/types", operation_id="registry_types")
+@allow(EVERYONE)
 async def types() -> Response:
     """Say which languages schemas are written in."""
     return _answer(["AVRO"])
 
 
 @routes.get("/config", operation_id="registry_config")
+@allow(EVERYONE)
 async def config() -> Response:
     """Say which changes are allowed: those that every version reads, in both directions."""
     return _answer({"compatibilityLevel": "FULL_TRANSITIVE"})
 
 
 @routes.post("/subjects/{subject}", operation_id="registry_look_up")
+@allow(EVERYONE)
 async def look_up(subject: str, request: Request) -> Response:
     """Find the version that a schema is of."""
     found = await _same(subject, request)
@@ -128,6 +139,7 @@ async def look_up(subject: str, request: Request) -> Response:
 
 
 @routes.post("/subjects/{subject}/versions", operation_id="registry_register")
+@allow(EVERYONE)
 async def register(subject: str, request: Request) -> Response:
     """Return the id of a schema that is known; others are refused."""
     found = await _same(subject, request)

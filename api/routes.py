@@ -1,15 +1,15 @@
 """Routes from commands and query functions: a feature's API file only names paths.
 
 routes = Routes(tags=["accounts"])
-routes.command("/accounts", OpenAccount, status=201)
-routes.command("/accounts/{account_id}/deposits", DepositMoney)
-routes.query("/accounts/{account_id}", account)
+routes.command("/accounts", OpenAccount, status=201, allow=only(TELLER))
+routes.command("/accounts/{account_id}/close", CloseAccount, allow=own(None, TELLER))
+routes.query("/accounts/{account_id}", account, allow=own(holder_of, TELLER))
 """
 
 import dataclasses
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -18,11 +18,13 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
-from api.ports import AFTER, AS_OF, BASE, IF_MATCH, KEY, MAX_AS_OF, Page, Read
+from api.models import answer_model, camel
+from api.permissions import NOBODY, Allowed, require_own
+from api.ports import AFTER, AS_OF, BASE, IF_MATCH, KEY, MAX_AS_OF, Page, Read, Reader
 from api.sending import PARAMETER, Sending
 from infra.asof import has_past
 from infra.dispatch import MAX_KEY
-from projections import Detail, Listing, MinorUnits, One
+from projections import Detail, Listing
 
 
 class Position(BaseModel):
@@ -38,13 +40,6 @@ class Accepted(BaseModel):
     id: UUID
     version: int = Field(examples=[1])
     position: Position
-
-
-class MoneyShown(BaseModel):
-    """An amount in minor units: 1250 EUR is 12.50 euros."""
-
-    amount: int = Field(examples=[1250])
-    currency: str = Field(examples=["EUR"])
 
 
 class Routes(APIRouter):
@@ -65,6 +60,7 @@ class Routes(APIRouter):
         status: int = 200,
         location: str | None = None,
         method: str = "POST",
+        allow: Allowed | None = None,
     ) -> None:
         """Let `method path` send `command`.
 
@@ -93,10 +89,12 @@ class Routes(APIRouter):
             body_required=required,
             status=status,
             place=place,
+            allowed=allow or NOBODY,
         )
         self.commands.append((method, sending))
         parameters = [_parameter(name, hints[name]) for name in in_path]
         endpoint = _documented([*parameters, *_of_any_command(), _body_parameter(body, required)])
+        _declare(endpoint, allow)
         self.add_api_route(
             path,
             endpoint,
@@ -107,7 +105,7 @@ class Routes(APIRouter):
             response_model=Accepted,
         )
 
-    def query(self, path: str, answer: Callable[..., Any]) -> None:
+    def query(self, path: str, answer: Callable[..., Any], *, allow: Allowed | None = None) -> None:
         """Let `GET path` run a query function.
 
         Its parameters are those of the path and of the query string; `viewer` is the caller.
@@ -124,6 +122,8 @@ class Routes(APIRouter):
             paging = values.pop("paging", None)
             if "viewer" in named:
                 values["viewer"] = read.viewer
+            if allow and read.by.own_only:
+                require_own(read.by, await _owner(allow, read, values))
             found = answer(**values)
             if isinstance(found, Listing):
                 return await read.page(found, paging)
@@ -149,14 +149,23 @@ class Routes(APIRouter):
         if pages:
             parameters.append(_parameter("paging", Page))
         _give(endpoint, parameters)
+        _declare(endpoint, allow)
         self.add_api_route(
             path,
             endpoint,
             methods=["GET"],
             operation_id=answer.__name__,
             summary=_sentence(answer),
-            response_model=_model(_camel(answer.__name__), example),
+            response_model=answer_model(camel(answer.__name__), example),
         )
+
+
+async def _owner(allowed: Allowed, read: Reader, values: Mapping[str, Any]) -> Any:
+    """Return whose it is that is asked for; None when there is no such thing."""
+    if allowed.owner is None or isinstance(allowed.owner, str):
+        return values[str(allowed.owner)]
+    asked = inspect.signature(allowed.owner).parameters
+    return await read.owner(allowed.owner(**{name: values[name] for name in asked}))
 
 
 def _of_any_command() -> list[inspect.Parameter]:
@@ -202,40 +211,6 @@ def _body(
     )
 
 
-def _model(name: str, example: One | Listing | Detail) -> type[BaseModel]:
-    if isinstance(example, Listing):
-        page: dict[str, Any] = {
-            "items": (list[_row_model(f"{name}Item", example.select)], ...),  # type: ignore[misc]
-            "next": (str | None, None),
-        }
-        return create_model(f"{name}Page", **page)
-    if isinstance(example, Detail):
-        lists: dict[str, Any] = {
-            key: (list[_row_model(f"{name}{_camel(key)}", rows)], ...)  # type: ignore[misc]
-            for key, rows in example.lists.items()
-        }
-        return create_model(name, __base__=_row_model(f"{name}Row", example.select), **lists)
-    return _row_model(name, example)
-
-
-def _row_model(name: str, query: One) -> type[BaseModel]:
-    fields: dict[str, Any] = {}
-    for column in query.selected_columns:
-        nullable = getattr(column, "nullable", True)
-        fields[column.name] = (_type(column) | None if nullable else _type(column), ...)
-    return create_model(name, **fields)
-
-
-def _type(column: Any) -> Any:
-    if isinstance(column.type, MinorUnits):
-        return MoneyShown
-    try:
-        found = column.type.python_type
-    except NotImplementedError:
-        return Any
-    return Any if found in (dict, list) else found
-
-
 def _placeholder(hint: Any) -> Any:
     """Return some value of a query parameter's type: the form of the answer does not depend on it.
 
@@ -272,6 +247,10 @@ def _as_of() -> Any:
     ]
 
 
+def _declare(endpoint: Callable[..., Any], allow: Allowed | None) -> None:
+    endpoint.allowed = allow  # type: ignore[attr-defined]
+
+
 def _give(endpoint: Callable[..., Any], parameters: list[inspect.Parameter]) -> None:
     with_defaults = [
         parameter.replace(default=None) if parameter.name.startswith("documented_") else parameter
@@ -282,10 +261,6 @@ def _give(endpoint: Callable[..., Any], parameters: list[inspect.Parameter]) -> 
 
 def _snake(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-
-
-def _camel(name: str) -> str:
-    return "".join(part.title() for part in name.split("_"))
 
 
 def _sentence(thing: Any) -> str:

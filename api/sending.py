@@ -18,7 +18,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.ports import BASE, Dispatcher, authenticate
+from api.permissions import Allowed, require_own
+from api.ports import BASE, Dispatcher, admitted
 from infra.dispatch import Answer
 
 JSON = "application/json"
@@ -39,11 +40,15 @@ class Sending:
     status: int
     place: str | None
     """Where `Location` leads."""
+    allowed: Allowed
 
     async def __call__(self, request: Request, body: bytes) -> Response:
         """Answer a request. Raises whatever is wrong; `api.problems` has the answers to that."""
-        dispatch = Dispatcher(request, authenticate(request))
+        by = await admitted(request, self.allowed)
+        dispatch = Dispatcher(request, by)
         values = self._values(request, body)
+        if by.own_only and isinstance(self.allowed.owner, str):
+            require_own(by, values[self.allowed.owner])
         return self._answer(await dispatch(self.command(**values)), values)
 
     def _values(self, request: Request, raw: bytes) -> dict[str, Any]:

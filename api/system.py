@@ -9,16 +9,17 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import AfterValidator, AwareDatetime
 
 from api.answers import AggregateShown, AuditPage, FactsPage, Ready
+from api.inspecting import INSPECTORS, Inspector
 from api.middleware import MAX_CORRELATION, correlation_of
-from api.ports import BASE, Authenticated, system_of
-from commands import Caller
-from domain import Forbidden, NotFound
+from api.permissions import EVERYONE, allow, only
+from api.ports import BASE, system_of
+from domain import NotFound
 from infra.audit import Place, trail
 from infra.cursors import BadCursor
 from infra.deadlines import Deadlines
@@ -32,8 +33,6 @@ from infra.system import System
 HEARTBEAT_S = 15.0
 """A silent stream says that it lives."""
 STREAM_PAGE = 500
-INSPECTORS = frozenset({"operator", "auditor"})
-"""Roles that may read facts and the audit trail as such: they hold what is private elsewhere."""
 
 
 def _instant(time: datetime) -> datetime:
@@ -49,30 +48,15 @@ Instant = Annotated[AwareDatetime, AfterValidator(_instant)]
 routes = APIRouter(tags=["system"])
 
 
-class NotAnInspector(Forbidden, code="not_an_inspector"):
-    """Facts and the audit trail are for operators and auditors."""
-
-
-async def inspector(by: Authenticated) -> Caller:
-    """Let operators and auditors pass."""
-    if not by.roles & INSPECTORS:
-        raise NotAnInspector(
-            f"{by.actor} is neither operator nor auditor; in development add the header "
-            "Aorist-Roles: operator"
-        )
-    return by
-
-
-Inspector = Annotated[Caller, Depends(inspector)]
-
-
 @routes.get("/livez", operation_id="livez", response_class=PlainTextResponse)
+@allow(EVERYONE)
 async def livez() -> str:
     """Say that the process answers."""
     return "ok\n"
 
 
 @routes.get("/readyz", operation_id="readyz", response_model=Ready)
+@allow(EVERYONE)
 async def readyz(request: Request) -> JSONResponse:
     """Say whether the stores answer and the readers keep up; 503 names what does not."""
     system = system_of(request)
@@ -105,6 +89,7 @@ async def unready(system: System) -> list[str]:
 
 
 @routes.get("/metrics", operation_id="metrics", response_class=PlainTextResponse)
+@allow(EVERYONE)
 async def metrics(request: Request) -> Response:
     """Return the process's figures for Prometheus."""
     system = system_of(request)
@@ -114,6 +99,7 @@ async def metrics(request: Request) -> Response:
 
 
 @routes.get(BASE + "/events", operation_id="events", response_model=FactsPage)
+@allow(only(*INSPECTORS))
 async def events(
     request: Request,
     _: Inspector,
@@ -138,6 +124,7 @@ async def events(
 
 
 @routes.get(BASE + "/events/stream", operation_id="events_stream", response_class=StreamingResponse)
+@allow(only(*INSPECTORS))
 async def events_stream(
     request: Request,
     _: Inspector,
@@ -196,6 +183,7 @@ async def _server_sent(
 @routes.get(
     BASE + "/aggregates/{kind}/{id}", operation_id="aggregate", response_model=AggregateShown
 )
+@allow(only(*INSPECTORS))
 async def aggregate(
     request: Request,
     response: Response,
@@ -224,6 +212,7 @@ async def aggregate(
     operation_id="aggregate_history",
     response_model=FactsPage,
 )
+@allow(only(*INSPECTORS))
 async def aggregate_history(
     request: Request,
     _: Inspector,
@@ -239,6 +228,7 @@ async def aggregate_history(
 
 
 @routes.get(BASE + "/audit", operation_id="audit", response_model=AuditPage)
+@allow(only(*INSPECTORS))
 async def audit(
     request: Request,
     _: Inspector,

@@ -89,6 +89,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     agent: str | None = None
     reason: str | None = None
     """Why, in the caller's words, for the audit trail."""
+    own_only: bool = False
+    """Whether they may act on what is theirs alone; that is looked at where it is loaded."""
 
     def __post_init__(self) -> None:
         """Write a user's id in one way, so that one person is one actor however it was spelt."""

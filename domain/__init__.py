@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, MutableMapping
 from datetime import datetime
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Self, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -17,6 +17,14 @@ MAX_BREACHES = 100
 """How many breaches a watcher names; a log with more needs no longer list."""
 
 Amount = Annotated[int, msgspec.Meta(ge=-MAX_AMOUNT, le=MAX_AMOUNT)]
+
+T = TypeVar("T")
+PERSONAL = {"personal": True}
+Personal = Annotated[T, msgspec.Meta(extra=PERSONAL)]
+"""A field of a fact that tells something of a person: `email: Personal[str]`.
+
+The mark says what must never come into log lines, metrics or errors, and reaches the schemas.
+"""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +46,18 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     KIND: ClassVar[str]
     """`<context>.<feature>`: the first two words of the topics of its facts."""
+    OWNER: ClassVar[str] = ""
+    """The field that says whose it is; empty when it is nobody's in particular."""
     SNAPSHOT_EVERY: ClassVar[int] = 500
     """Facts after which a stream's state is kept as a snapshot, so that loading it folds fewer."""
+
+    @property
+    def owner(self) -> UUID | None:
+        """Whose it is; None when it is nobody's in particular.
+
+        Who may act for themselves only changes nothing that is another's.
+        """
+        return getattr(self, self.OWNER) if self.OWNER else None
 
     def evolve(self, event: Event) -> Self:
         """Return the state after `event`; the same state for a fact it need not remember."""
@@ -103,8 +121,16 @@ class NotFound(Refused, code="not_found"):
     """What the command or query names does not exist, or its existence is private."""
 
 
+class Unproven(Refused, code="unproven"):
+    """Who is asking has not shown who they are."""
+
+
 class Forbidden(Refused, code="forbidden"):
     """The caller may not do this, whatever the state."""
+
+
+class NotYours(Forbidden, code="not_yours"):
+    """The caller may do this for themselves only, and it would be another's."""
 
 
 class Invalid(Refused, code="invalid"):

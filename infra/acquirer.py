@@ -4,12 +4,13 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 from uuid import UUID
 
 import structlog
 
 from commands import Caller
-from commands.commerce.payment import SettleAuthorisation
+from commands.commerce.payment import Gateway, SettleAuthorisation
 from domain import Money, Refused
 from domain.commerce.gateway import Answer, Outcome
 from domain.commerce.process import ACQUIRER
@@ -48,6 +49,8 @@ class SimulatedAcquirer:
 
     Tokens are joined by `+`: `tok_late+tok_void_slow`.
     """
+
+    PORT: ClassVar[type] = Gateway
 
     def __init__(self) -> None:
         self.late: deque[SettleAuthorisation] = deque()

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
+from pydantic import SecretStr
 
 from commands import Caller, Ids, Log, Receipt
 from domain import Invalid, ProcessOnly, Refused, is_process
@@ -25,7 +26,13 @@ MAX_KEY = 255
 """Characters of an idempotency key."""
 
 
+NOBODY = UUID(int=0)
+"""The owner of nothing: who is no user and may act on their own alone."""
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return "secret"
     raise TypeError(f"a command field of type {type(value).__name__} cannot be fingerprinted")
 
 
@@ -187,10 +194,13 @@ class Dispatcher:
         turn: Turn | None,
     ) -> Answer:
         context = self._logs[taking.context]
+        only = (by.user or NOBODY) if by.own_only else None
         for attempt in range(MAX_DECISIONS):
             if turn:
                 await turn.come(again=attempt > 0)
-            session = Session(origin, context.streams, context.group, self._codec, expected, turn)
+            session = Session(
+                *(origin, context.streams, context.group, self._codec, expected, turn), only=only
+            )
             try:
                 try:
                     if taking.is_step and not is_process(by.actor):
@@ -276,6 +286,9 @@ class Dispatcher:
 
 
 def fingerprint(command: object, expected: int | None = None) -> str:
-    """Return a digest of a command's values, the same whatever the order of its mappings."""
+    """Return a digest of a command's values, the same whatever the order of its mappings.
+
+    Secrets are left out of it: it is kept, and a password could be guessed by it.
+    """
     data = _encode((command, expected))
     return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from commands import Change, Receipt
-from domain import Event, Refused, State
+from domain import Event, NotYours, Refused, State
 from infra.loading import IdTaken
 from infra.log.codec import Codec
 from infra.log.group import GroupCommit, Pending
@@ -75,8 +75,11 @@ class Session:
         codec: Codec,
         expected: int | None = None,
         turn: Turn | None = None,
+        only: UUID | None = None,
     ) -> None:
         self._turn = turn
+        self._only = only
+        """Whose streams may be changed; None for everybody's."""
         self._origin = origin
         self._streams = streams
         self._group = group
@@ -118,11 +121,15 @@ class Session:
             self._seen[entry.id] = entry
         # Two changes of one stream have one entry.
         states = {entry: entry.state for entry in entries}
+        if self._only:
+            states = {entry: self._shown(entry.state) for entry in entries}
         facts: dict[Cached, list[Event]] = {entry: [] for entry in entries}
         for change, entry in zip(changes, entries, strict=True):
             decided = change.decide(states[entry])
             states[entry] = states[entry].fold(decided)
             facts[entry] += decided
+        if self._only:
+            self._require_own(states)
         # After the rules: whoever may not do it must not learn the version (RFC 9110, 13.2.1).
         if self._expected is not None and entries[0].version != self._expected:
             raise await self._moved(entries[0], self._expected)
@@ -133,6 +140,16 @@ class Session:
                 self._streams.put(Cached(entry.id, states[entry], version, pending))
         self._committed = True
         return receipt_of(await self._decided(pending))
+
+    def _shown(self, state: State) -> State:
+        """Return the state; another's is shown as that of a stream without facts."""
+        return state if state.owner in (None, self._only) else type(state)()
+
+    def _require_own(self, states: dict[Cached, State]) -> None:
+        """Refuse what the rules would let happen to another's. Raises `NotYours`."""
+        for entry, after in states.items():
+            if not {entry.state.owner, after.owner} <= {None, self._only}:
+                raise NotYours(f"{entry.id} is, or would be, another user's; act for yourself only")
 
     async def refuse(self, refusal: Refused) -> None:
         """Keep a refusal, as an answer about the newest states the command read."""

@@ -19,6 +19,7 @@ from infra.guarding.guards import Guards
 from infra.log.codec import Codec
 from infra.log.notify import listen
 from infra.log.tail import Tail
+from infra.logins import Logins
 from infra.moves import Moves
 from infra.queries import Queries
 from infra.readers import Reader
@@ -74,6 +75,8 @@ class System:
     tails: dict[str, Tail]
     moves: Sequence[Moves]
     guards: Guards
+    logins: Logins | None = None
+    """What knows who calls; None where there are no users."""
     outdated: list[Outdated] = field(default_factory=list)
     """Projections whose live tables were filled by other code: to be rebuilt."""
     standing_by: list[Reader] = field(default_factory=list)
@@ -108,10 +111,17 @@ class System:
         if not rest_s:
             for name, run in self.guards.runs(poll_s):
                 self._start(run, name)
+        self.attend()
         for source in self.sources:
             self._start(source.run(self.dispatch), type(source).__name__)
         self._listen()
         self.queries.local = True
+
+    def attend(self) -> None:
+        """Keep up with who may act, in the background; `follow` does so too."""
+        if self.logins:
+            run = self.logins.access.run(self.settings.reader_poll_ms / 1000)
+            self._start(run, "access")
 
     async def renewed(self, outdated: Outdated) -> None:
         """Take note that a projection's tables are this program's now; its reader follows them."""

@@ -1,7 +1,5 @@
 """The composition root: the only module that names concrete classes."""
 
-import asyncio
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
@@ -10,6 +8,7 @@ from psycopg_pool import AsyncConnectionPool
 from commands import Clock, Ids
 from commands.commerce.payment import Gateway
 from domain import PROCESS, is_process
+from infra.access import READ_FROM, USERS, Access
 from infra.acquirer import SimulatedAcquirer
 from infra.aside.parking import KeyOf, Parking
 from infra.bell import Bell
@@ -21,16 +20,19 @@ from infra.dispatch import ContextLog, Dispatcher
 from infra.guarding.guards import Guards, Home
 from infra.log.codec import Codec
 from infra.log.group import GroupCommit
-from infra.log.port import LogError, Store
+from infra.log.port import Store
 from infra.log.postgres import PostgresStore, open_pool
 from infra.log.sqlite import SQLiteStore
 from infra.log.tail import Tail
+from infra.logins import Logins
 from infra.migrations import migrate
 from infra.moves import Moves
+from infra.passwords import Argon2
 from infra.patience import Patience
 from infra.processes import SagaRunner
 from infra.projector import Projector
 from infra.queries import Queries
+from infra.reach import StoreAway, reach
 from infra.readers import Output, Reader
 from infra.rebuilding.renewal import Outdated, register, told_apart
 from infra.settings import Settings
@@ -63,7 +65,7 @@ async def open_system(
                 f"no context is called {context!r}; there are {', '.join(features.contexts)}"
             )
     builder = _Builder(settings, features, clock or SystemClock())
-    given = builder.ports({**outside_world(), **(ports or {})})
+    given = builder.ports({**outside_world(settings), **(ports or {})})
     for handling in features.handlings.values():
         ports_of(handling, given)  # a missing one is told before anything is opened
     try:
@@ -97,32 +99,16 @@ async def open_system(
         tails=builder.tails,
         moves=[*builder.moves.values()],
         guards=builder.guards(chosen),
+        logins=builder.logins(dispatcher),
         sources=[adapter for adapter in given.values() if isinstance(adapter, Source)],
         pools=builder.pools,
     )
 
 
-class StoreAway(Exception):
-    """A database cannot be reached; the message names it and says what to do."""
-
-
-async def reach(database: Database) -> None:
-    """Try the database once. Raises `StoreAway`."""
-    try:
-        if database.is_sqlite:
-            # Not by the engine: what its thread says of a file that cannot be opened comes late.
-            (await asyncio.to_thread(database.connect)).close()
-        else:
-            async with database.read() as connection:
-                await connection.exec_driver_sql("SELECT 1")
-    except (LogError, sqlite3.Error) as error:
-        reason = error if isinstance(error, LogError) else f"{database} cannot be opened: {error}"
-        raise StoreAway(f"{reason}; is it running, and is database_url right?") from error
-
-
-def outside_world() -> dict[type, object]:
+def outside_world(settings: Settings) -> dict[type, object]:
     """Return what stands behind the ports to the outside world, by port."""
-    return {Gateway: SimulatedAcquirer()}
+    passwords = Argon2(settings.password_memory_kib, settings.password_passes)
+    return {adapter.PORT: adapter for adapter in (SimulatedAcquirer(), passwords)}
 
 
 class _Builder:
@@ -145,11 +131,16 @@ class _Builder:
         self.outdated: list[Outdated] = []
 
     async def connect(self, contexts: Iterable[str]) -> None:
-        """Open databases and logs of the contexts, and of those that their sagas follow."""
+        """Open databases and logs of the contexts, and of those that their sagas follow.
+
+        That of the users too: whatever a process serves, it is asked there who may act.
+        """
         needed = dict.fromkeys(contexts)
         for running in self.features.sagas:
             if running.context in contexts:
                 needed.update(dict.fromkeys(running.saga.follows))
+        if USERS in self.features.contexts:
+            needed[USERS] = None
         by_url: dict[str, Database] = {}
         for context in needed:
             url = self.settings.url_of(context)
@@ -223,6 +214,22 @@ class _Builder:
             self.telemetry.command,
             self.settings.commands_in_flight,
         )
+
+    def logins(self, dispatcher: Dispatcher) -> Logins | None:
+        """Return what knows who calls; None where there are no users."""
+        if USERS not in self.logs:
+            return None
+        outdated = {one.projecting.name for one in self.outdated}
+        access = partial(
+            Access,
+            self.databases[USERS],
+            self.tails[USERS],
+            self.bells[USERS],
+            self.clock,
+            fits=not outdated.intersection(READ_FROM),
+        )
+        streams = self.logs[USERS].streams
+        return Logins(self.settings, dispatcher, streams, access, self.clock)
 
     def projections(self, contexts: Iterable[str]) -> Iterable[Reader]:
         """Yield a reader for each projection."""

@@ -130,13 +130,15 @@ def loan(book_id: UUID) -> Select[Any]:
     "api/library/book.py": '''
 """Books over HTTP."""
 
+from api.permissions import USERS
 from api.routes import Routes
 from commands.library.book import LendBook, ReturnBook
 from projections.library.book import loan
 
 routes = Routes(tags=["library"])
-routes.command("/books/{book_id}/lend", LendBook, status=202, location="/books/{book_id}/loan")
-routes.command("/books/{book_id}/return", ReturnBook)
-routes.query("/books/{book_id}/loan", loan)
+routes.command("/books/{book_id}/lend", LendBook, status=202, location="/books/{book_id}/loan",
+    allow=USERS)
+routes.command("/books/{book_id}/return", ReturnBook, allow=USERS)
+routes.query("/books/{book_id}/loan", loan, allow=USERS)
 ''',
 }

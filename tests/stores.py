@@ -37,6 +37,10 @@ class Stores:
             database_connections=4,
             reader_poll_ms=20,
             timer_poll_ms=20,
+            keys_folder=self._folder / "keys",
+            password_memory_kib=8,
+            password_passes=1,
+            login_tries=10_000,
         )
 
     def _sqlite(self) -> str:

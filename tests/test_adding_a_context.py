@@ -156,6 +156,12 @@ MISBUILT: dict[str, tuple[str, str, str, str]] = {
         "/books/{isbn}/return",
         r"/books/\{isbn\}/return: ReturnBook has no field 'isbn'",
     ),
+    "a route that anybody could call": (
+        "api/library/book.py",
+        "ReturnBook, allow=USERS)",
+        "ReturnBook)",
+        r"POST /api/v1/books/\{book_id\}/return says not who may call it; declare it by allow=…",
+    ),
     "a location that nothing answers": (
         "api/library/book.py",
         'location="/books/{book_id}/loan"',

@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from commands import Caller
 from infra.discovery import Misbuilt
 from infra.log.port import LogError, Unavailable
+from infra.reach import StoreAway
 from infra.settings import Settings
-from infra.wiring import StoreAway, open_system
+from infra.wiring import open_system
 from projections import Listing
 from tests.probe.features import FEATURES
 from tests.probe.job import StartJob

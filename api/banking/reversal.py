@@ -1,5 +1,6 @@
 """Reversals over HTTP."""
 
+from api.permissions import TELLER, only
 from api.routes import Routes
 from commands.banking.reversal import ReverseTransfer
 
@@ -9,4 +10,5 @@ routes.command(
     ReverseTransfer,
     status=202,
     location="/transfers/{transfer_id}",
+    allow=only(TELLER),
 )

@@ -15,14 +15,16 @@ from domain import Refused
 from infra.candidates.whatif import RunFailed
 from infra.collector import look_rarely
 from infra.discovery import Misbuilt
+from infra.keys import NoKeys
 from infra.log.port import LogError
 from infra.logging import configure
 from infra.queries import Behind
+from infra.reach import StoreAway
 from infra.rebuilding.shadow import RebuiltElsewhere
 from infra.rows.rowchanges import ImpossibleChange
 from infra.settings import Settings, WrongConfiguration, load
 from infra.system import ReaderStopped, System
-from infra.wiring import StoreAway, open_system
+from infra.wiring import open_system
 
 T = TypeVar("T")
 
@@ -31,7 +33,7 @@ FAILED = 1
 
 MENDABLE = (
     *(LogError, Refused, LookupError, Misbuilt, StoreAway, ReaderStopped),
-    *(Behind, RunFailed, ImpossibleChange, RebuiltElsewhere),
+    *(NoKeys, Behind, RunFailed, ImpossibleChange, RebuiltElsewhere),
 )
 """What the user of a verb can do something about."""
 

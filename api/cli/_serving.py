@@ -6,10 +6,12 @@ from pathlib import Path
 from socket import socket
 
 import uvicorn
+from fastapi import FastAPI
 
 from api.cli._program import fail, opened, out
 from api.cli._renewing import renewing
 from api.http import make_app
+from infra.access import USERS
 from infra.settings import Settings
 from infra.system import System
 
@@ -21,15 +23,17 @@ EXAMPLE_MEMBER = "01900000-0000-7000-8000-000000000001"
 async def served(settings: Settings, contexts: list[str] | None, readers: bool) -> None:
     """Serve until the process is told to end."""
     async with opened(settings, contexts) as system, renewing(system):
+        app = make_app(system, follow=readers)
         config = uvicorn.Config(
-            make_app(system, follow=readers),
+            app,
             host=settings.host,
             port=settings.port,
             log_config=None,
             access_log=False,
+            server_header=False,
             timeout_graceful_shutdown=GRACE_S,
         )
-        server = _Server(config, system)
+        server = _Server(config, app, system)
         await server.serve()
         if not server.started:
             fail(f"cannot listen on {settings.host}:{settings.port}; choose another --port")
@@ -38,8 +42,9 @@ async def served(settings: Settings, contexts: list[str] | None, readers: bool) 
 class _Server(uvicorn.Server):
     """Prints where to go once it listens."""
 
-    def __init__(self, config: uvicorn.Config, system: System) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, system: System) -> None:
         super().__init__(config)
+        self._app = app
         self._system = system
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
@@ -47,10 +52,20 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
-            out.print(greeting(self._system, port), markup=False)
+            page = await first_operator(self._app, self._system)
+            out.print(greeting(self._system, port, page), markup=False)
 
 
-def greeting(system: System, port: int) -> str:
+async def first_operator(app: FastAPI, system: System) -> str | None:
+    """Return where the first operator is appointed; None when that is done, or done elsewhere."""
+    logins = system.logins
+    if not logins or USERS not in system.contexts or await logins.appointed():
+        return None
+    # Behind the # nothing is sent to a server: no log of requests has the code.
+    return f"{app.url_path_for('first_operator_page')}#{logins.code}"
+
+
+def greeting(system: System, port: int, page: str | None = None) -> str:
     """Return what a person reads when the server is up."""
     settings = system.settings
     url = f"http://{settings.host}:{port}"
@@ -62,6 +77,8 @@ def greeting(system: System, port: int) -> str:
         f"  metrics    {url}/metrics",
         *(f"  data       {_path(place)}" for place in places),
     ]
+    if page:
+        lines.append(f"  operator   {url}{page} (makes you the first one)")
     if settings.development:
         lines += [
             "  callers    any name in the header Aorist-Actor (development)",

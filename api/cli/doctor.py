@@ -10,9 +10,9 @@ from infra.aside.parking import figures
 from infra.database import Database
 from infra.discovery import Features, Misbuilt, discover
 from infra.migrations import latest, revision
+from infra.reach import StoreAway, reach
 from infra.rebuilding.renewal import told
 from infra.settings import Settings, WrongConfiguration, load
-from infra.wiring import StoreAway, reach
 
 Finding = tuple[bool, str]
 

@@ -4,6 +4,7 @@ from typing import Literal
 from uuid import UUID
 
 from commands import (
+    Caller,
     Change,
     ChosenId,
     Clock,
@@ -27,6 +28,7 @@ from domain.banking.number import (
     claim_id,
     with_check_digits,
 )
+from domain.banking.refusal import UnknownAccount
 
 MAX_DRAWS = 10
 """Numbers drawn for one account before giving up; two in a row are taken once in an age."""
@@ -182,6 +184,19 @@ async def withdraw_money(c: WithdrawMoney, log: Log, clock: Clock) -> Receipt:
             lambda e: e.mirror(c.account_id, posted),
         ),
     )
+
+
+async def is_account_of(log: Log, id: UUID, holder: UUID | None) -> bool:
+    """Tell whether it is an account, and of this holder if one is named."""
+    if not await is_account(log, id):
+        return False
+    return holder is None or (await log.load(Account, id)).holder_id == holder
+
+
+async def require_own(log: Log, id: UUID, by: Caller) -> None:
+    """Refuse another's account as one that is not there, to who may use their own only."""
+    if by.own_only and not (by.user and await is_account_of(log, id, by.user)):
+        raise UnknownAccount(f"no account was opened under {id}; check it")
 
 
 async def is_account(log: Log, id: UUID) -> bool:

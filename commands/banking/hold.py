@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, Strict
 
 from commands import Caller, Clock, Currency, Log, Positive, Receipt, command, handles
-from commands.banking.account import is_account
+from commands.banking.account import is_account, is_account_of
 from domain import is_process
 from domain.banking.account import Account
 from domain.banking.derived import require_chosen
@@ -29,6 +29,8 @@ class PlaceHold:
     amount: Positive
     currency: Currency
     lifetime_s: Lifetime = DEFAULT_LIFETIME_S
+    holder_id: UUID | None = None
+    """Whose account it has to be; another's is as one that is not there."""
 
 
 @command
@@ -63,7 +65,8 @@ async def place_hold(c: PlaceHold, log: Log, clock: Clock, by: Caller) -> Receip
     """Place it once. A process that names an unknown account is answered by a fact as well."""
     require_chosen(c.hold_id, by.actor)
     account_id = c.account_id
-    if is_process(by.actor) and not await is_account(log, account_id):
+    as_nowhere = is_process(by.actor) or c.holder_id is not None
+    if as_nowhere and not await is_account_of(log, account_id, c.holder_id):
         account_id = nowhere(account_id)
     now = clock.now()
     return await log.change(

@@ -14,7 +14,7 @@ from commands import (
     command,
     handles,
 )
-from commands.banking.account import is_account
+from commands.banking.account import is_account, require_own
 from domain.banking.derived import require_chosen
 from domain.banking.transfer import Transfer, TransferRequested
 
@@ -69,6 +69,7 @@ async def request_transfer(c: RequestTransfer, log: Log, ids: Ids, by: Caller) -
     """Request it once. Unknown accounts are a reason to fail, not to refuse: a process may ask."""
     transfer_id = c.transfer_id or ids.new()
     require_chosen(transfer_id, by.actor)
+    await require_own(log, c.source, by)
     asked = TransferRequested(
         source=c.source,
         target=c.target,

@@ -6,7 +6,7 @@ from uuid import UUID
 from commands import Caller, Currency, Log, Name, Positive, Receipt, Text, command, handles
 from domain import Money
 from domain.commerce.gateway import Answer, Outcome, PaymentMethod
-from domain.commerce.payment import Payment, Status
+from domain.commerce.payment import Payment, PaymentRequested, Status
 from domain.commerce.process import require_acquirer
 
 
@@ -49,6 +49,7 @@ class RequestPayment:
     merchant_account_id: UUID | None = None
     amount: Positive
     currency: Currency
+    payer_id: UUID | None = None
 
 
 @command
@@ -140,12 +141,14 @@ async def request_payment(c: RequestPayment, log: Log) -> Receipt:
         account_id=c.account_id,
         merchant_account_id=c.merchant_account_id,
     )
-    amount = Money(c.amount, c.currency)
-    return await log.change(
-        Payment,
-        c.payment_id,
-        lambda payment: payment.request(c.order_id, str(c.payment_id), method, amount),
+    asked = PaymentRequested(
+        order_id=c.order_id,
+        reference=str(c.payment_id),
+        method=method,
+        amount=Money(c.amount, c.currency),
+        payer_id=c.payer_id,
     )
+    return await log.change(Payment, c.payment_id, lambda payment: payment.request(asked))
 
 
 @handles(AuthoriseCard, step=True)

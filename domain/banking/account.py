@@ -82,6 +82,7 @@ class Account(State, frozen=True):
     """One account. What a transfer's process waits for is a fact, not a refusal."""
 
     KIND = "banking.account"
+    OWNER = "holder_id"
     status: Status = Status.NEW
     holder_id: UUID | None = None
     kind: str = ""
@@ -289,9 +290,8 @@ class Account(State, frozen=True):
             return replace(self, funds=self.funds.after(event))
         if isinstance(event, AccountOpened):
             funds = Funds(currency=event.currency, credit_limit=event.credit_limit)
-            return self.replace(
-                status=status, holder_id=event.holder_id, kind=event.kind, funds=funds
-            )
+            opened = self.replace(holder_id=event.holder_id, kind=event.kind, funds=funds)
+            return opened.replace(status=status)
         return self.replace(status=status)
 
 

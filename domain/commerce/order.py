@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain import Event, NotFound, Refused, State
+from domain import Event, NotFound, Personal, Refused, State
 from domain.commerce.basket import Item, priced
 from domain.commerce.gateway import PaymentMethod
 from domain.commerce.line import (
@@ -41,13 +41,13 @@ class TooManyCancellations(Refused, code="too_many_cancellations"):
 class Address(msgspec.Struct, frozen=True, kw_only=True):
     """Where the goods go."""
 
-    recipient: str
-    street: str
-    postcode: str
-    city: str
-    country: str
+    recipient: Personal[str]
+    street: Personal[str]
+    postcode: Personal[str]
+    city: Personal[str]
+    country: Personal[str]
     """ISO 3166-1 alpha-2."""
-    region: str | None = None
+    region: Personal[str | None] = None
 
 
 class OrderPlaced(Event, frozen=True):
@@ -119,12 +119,14 @@ class Order(State, frozen=True):
     """What an order remembers in order to decide. It is also the process that gets it done."""
 
     KIND = "commerce.order"
+    OWNER = "customer_id"
     status: Status = Status.NEW
     currency: str = ""
     lines: Lines = Lines()
     method: PaymentMethod = PaymentMethod(kind="card")
     reserved: bool = False
     cancellations: tuple[UUID, ...] = ()
+    customer_id: UUID | None = None
 
     def place(
         self,
@@ -243,13 +245,10 @@ class Order(State, frozen=True):
     def evolve(self, event: Event) -> "Order":
         """Return the order after `event`."""
         match event:
-            case OrderPlaced(currency=currency, lines=lines, method=method):
-                progress = {
-                    line.product_id: Progress(line.quantity, line.unit_price) for line in lines
-                }
-                return Order(
-                    status=Status.PENDING, currency=currency, lines=Lines(progress), method=method
-                )
+            case OrderPlaced(customer_id=customer, currency=currency, method=method):
+                progress = {x.product_id: Progress(x.quantity, x.unit_price) for x in event.lines}
+                placed = Order(status=Status.PENDING, currency=currency, method=method)
+                return placed.replace(customer_id=customer, lines=Lines(progress))
             case OrderReserved():
                 return self.replace(reserved=True)
             case OrderConfirmed():

@@ -42,6 +42,8 @@ class PaymentRequested(Event, frozen=True):
     """What the acquirer knows the authorisation by."""
     method: PaymentMethod
     amount: Money
+    payer_id: UUID | None = None
+    """Whose order it is: a wallet has to be theirs. None in facts from before it was asked."""
 
 
 class PaymentFailed(Event, frozen=True):
@@ -129,15 +131,9 @@ class Payment(State, frozen=True):
             return 0
         return self.captured - self.refunds.total
 
-    def request(
-        self, order_id: UUID, reference: str, method: PaymentMethod, amount: Money
-    ) -> list[Event]:
+    def request(self, asked: PaymentRequested) -> list[Event]:
         """Ask for the money of an order."""
-        if self.status is not Status.NEW:
-            return []
-        return [
-            PaymentRequested(order_id=order_id, reference=reference, method=method, amount=amount)
-        ]
+        return [asked] if self.status is Status.NEW else []
 
     def note_authorisation(self, answer: Answer) -> list[Event]:
         """Take the answer to the authorisation, however late it is."""

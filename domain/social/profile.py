@@ -2,15 +2,15 @@
 
 from uuid import UUID
 
-from domain import Event, Forbidden, NotFound, Refused, State
+from domain import Event, Forbidden, NotFound, Personal, Refused, State
 
 
 class ProfileCreated(Event, frozen=True):
     """A member joined the network. The stream is the member's own id."""
 
     TOPIC = "social.profile.created"
-    name: str
-    bio: str = ""
+    name: Personal[str]
+    bio: Personal[str] = ""
 
 
 class MemberRequired(Forbidden, code="member_required"):

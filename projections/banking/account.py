@@ -106,3 +106,8 @@ def accounts_of(holder_id: UUID) -> Listing:
     """A holder's accounts, the first opened first."""
     rows = select(accounts).where(accounts.c.holder_id == holder_id)
     return Listing(rows, by=(accounts.c.position,))
+
+
+def holder_of(account_id: UUID) -> Select[Any]:
+    """Whose an account is."""
+    return select(accounts.c.holder_id.label("owner")).where(accounts.c.id == account_id)

@@ -23,6 +23,7 @@ from domain.banking.transfer import (
     TransferRequested,
 )
 from projections import Changes, Listing, count, document, key, moment, money, ref, table, text
+from projections.banking.account import accounts
 
 transfers = table(
     "transfers",
@@ -127,3 +128,9 @@ def transfers_of(account_id: UUID) -> Listing:
     """The transfers from and to an account, the latest first."""
     part = or_(transfers.c.source == account_id, transfers.c.target == account_id)
     return Listing(select(transfers).where(part), by=(transfers.c.position,), descending=True)
+
+
+def payer_of(transfer_id: UUID) -> Select[Any]:
+    """Whose the account is that a transfer goes from."""
+    of = (accounts.c.id == transfers.c.source) & (transfers.c.id == transfer_id)
+    return select(accounts.c.holder_id.label("owner")).join(transfers, of)

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Index, select
+from sqlalchemy import Index, Select, select
 
 from domain import Envelope, Event
 from domain.commerce.line import (
@@ -37,9 +37,9 @@ from projections import (
     table,
     text,
 )
-from projections.commerce.payment import payment_of
+from projections.commerce.payment import payment_of, payments
 from projections.commerce.refund import refunds_of
-from projections.commerce.shipment import shipments_of
+from projections.commerce.shipment import shipments, shipments_of
 
 orders = table(
     "orders",
@@ -156,3 +156,20 @@ def orders_of(customer_id: UUID) -> Listing:
     """A customer's orders, the latest first."""
     rows = select(orders).where(orders.c.customer_id == customer_id)
     return Listing(rows, by=(orders.c.position,), descending=True)
+
+
+def customer_of(order_id: UUID) -> Select[Any]:
+    """Whose an order is."""
+    return select(orders.c.customer_id.label("owner")).where(orders.c.id == order_id)
+
+
+def payer_of(payment_id: UUID) -> Select[Any]:
+    """Whose the order is that a payment is for."""
+    of = (orders.c.id == payments.c.order_id) & (payments.c.id == payment_id)
+    return select(orders.c.customer_id.label("owner")).join(payments, of)
+
+
+def receiver_of(shipment_id: UUID) -> Select[Any]:
+    """Whose the order is that a shipment is of."""
+    of = (orders.c.id == shipments.c.order_id) & (shipments.c.id == shipment_id)
+    return select(orders.c.customer_id.label("owner")).join(shipments, of)

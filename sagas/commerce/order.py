@@ -160,6 +160,7 @@ def _payment(id: UUID, order: Order) -> RequestPayment:
         merchant_account_id=method.merchant_account_id,
         amount=order.lines.total,
         currency=order.currency,
+        payer_id=order.customer_id,
     )
 
 

@@ -58,9 +58,10 @@ def react(id: UUID, fact: Event, payment: Payment) -> Iterable[Step]:
         return
     currency = payment.amount.currency
     match fact:
-        case PaymentRequested(amount=amount):
+        case PaymentRequested(amount=amount, payer_id=payer):
             yield PlaceHold(
                 account_id=buyer,
+                holder_id=payer,
                 hold_id=id,
                 amount=amount.amount,
                 currency=currency,

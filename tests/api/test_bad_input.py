@@ -182,7 +182,7 @@ def test_nobody_is_believed_outside_of_development(api: Http) -> None:
     system = api.scenario.system
     system.settings = system.settings.model_copy(update={"development": False})
     said = problem(api.get(f"/profiles/{ALICE}"), 401, "unauthenticated")
-    assert "AORIST_DEVELOPMENT" in said["detail"]
+    assert "log in at /api/v1/login" in said["detail"]
     problem(api.post("/profiles", PROFILE), 401, "unauthenticated")
     problem(api.get("/events?context=social", headers=OPERATOR), 401, "unauthenticated")
     assert api.get("//livez").status_code == 200

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from api.permissions import EVERYONE
 from api.sending import Commands, Sending
 
 
@@ -18,6 +19,7 @@ def sending(path: str, *in_path: str) -> Sending:
         body_required=False,
         status=200,
         place=None,
+        allowed=EVERYONE,
     )
 
 

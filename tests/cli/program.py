@@ -82,7 +82,7 @@ class Program:
     def sql(self, statement: str) -> list[Sequence[Any]]:
         """Run a statement on the store; `banking.accounts` is named as in PostgreSQL."""
         if self.url.startswith("sqlite:///"):
-            plain = re.sub(r"\b(banking|commerce|social)\.(?=\w)", r"\1_", statement)
+            plain = re.sub(r"\b(banking|commerce|identity|social)\.(?=\w)", r"\1_", statement)
             with sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=30) as connection:
                 found = connection.execute(plain).fetchall()
             connection.close()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import Program
+from tests.source import CONTEXTS
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_doctor_finds_nothing_on_a_sound_store(aorist: Program, folder: Path) ->
     lines = aorist("doctor").out.splitlines()
     assert lines[0] == "ok    configuration is valid"
     assert all(line.startswith("ok ") for line in lines)
-    assert len(lines) == 5
+    assert len(lines) == 2 + len(CONTEXTS)
 
 
 def test_doctor_names_the_remedy(embedded: Program, folder: Path) -> None:

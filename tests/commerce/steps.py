@@ -60,7 +60,11 @@ def reserved(scenario: Scenario, method: PaymentMethod) -> list[Event]:
         OrderLineReserved(product_id=POT),
         OrderReserved(),
         PaymentRequested(
-            order_id=ORDER, reference=str(PAYMENT), method=method, amount=Money(3000, "EUR")
+            order_id=ORDER,
+            reference=str(PAYMENT),
+            method=method,
+            amount=Money(3000, "EUR"),
+            payer_id=CUSTOMER,
         ),
     ]
 

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -81,7 +82,7 @@ def test_every_state_of_a_payment_answers_every_command():
         Payment(),
         HISTORIES,
         {
-            "request": lambda p: p.request(ORDER, REFERENCE, CARD, PRICE),
+            "request": lambda p: p.request(requested),
             "approve": lambda p: p.note_authorisation(YES),
             "decline": lambda p: p.note_authorisation(NO),
             "silence": lambda p: p.note_authorisation(SILENCE),
@@ -151,7 +152,9 @@ class Money100(RuleBasedStateMachine):
         self.payment = Payment()
         self.refunds = 0
         self.watchers = watch()
-        self.take(self.payment.request(ORDER, REFERENCE, CARD, Money(100, "EUR")))
+        self.take(
+            self.payment.request(msgspec.structs.replace(requested, amount=Money(100, "EUR")))
+        )
 
     def take(self, facts):
         for fact in facts:

@@ -118,6 +118,7 @@ def test_a_wallet_pays_the_merchant(bank):
         (account(CUSTOMER, 999), "insufficient_funds"),
         ([*account(CUSTOMER, 5000), AccountFrozen(reason="lost")], "account_frozen"),
         ([*account(CUSTOMER), AccountClosed()], "account_closed"),
+        (account(named("somebody else"), 5000), "account_not_found"),
     ],
 )
 def test_an_account_that_cannot_pay_undoes_the_order(bank, history, reason):

@@ -1,0 +1,144 @@
+"""Logins: a password becomes tokens, a refresh token the next ones, a token a caller."""
+
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+from pydantic import SecretStr
+
+from commands import Caller, Clock
+from commands.identity.appointment import AppointFirstOperator
+from commands.identity.session import EndSession, LogIn, RefreshSession, claim_of
+from domain import Forbidden
+from domain.identity.appointment import APPOINTMENT, Appointment
+from domain.identity.claim import Claim
+from domain.identity.session import Session, SessionOver
+from infra.access import Access
+from infra.dispatch import Dispatcher
+from infra.keys import Keys
+from infra.settings import Settings
+from infra.streams import Streams
+from infra.throttle import Throttle
+from infra.tokens import BadToken, Tokens
+
+FIRST = 1
+"""The number of a session's first refresh token."""
+
+
+CODE_BYTES = 24
+
+
+class WrongCode(Forbidden, code="wrong_code"):
+    """The first operator's code is another one."""
+
+
+class Who(NamedTuple):
+    """Who calls with an access token."""
+
+    user: UUID
+    session: UUID
+    roles: frozenset[str]
+
+
+class Granted(NamedTuple):
+    """What somebody gets who has logged in, or refreshed a login."""
+
+    user: UUID
+    session: UUID
+    access: str
+    refresh: str
+    lifetime_s: int
+    """Of the access token."""
+
+
+class Logins:
+    """Begins, continues and ends logins, and tells who calls."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        dispatcher: Dispatcher,
+        streams: Streams,
+        access: Callable[[timedelta], Access],
+        clock: Clock,
+    ) -> None:
+        lifetime = timedelta(seconds=settings.access_token_s)
+        self.access = access(lifetime)
+        self.throttle = Throttle(settings.login_tries)
+        self.code = secrets.token_urlsafe(CODE_BYTES)
+        """With this the first operator is appointed; good in this process, and once."""
+        self._dispatcher = dispatcher
+        self._streams = streams
+        self._tokens = Tokens(Keys(settings.keys_folder, clock), clock, lifetime)
+        self._clock = clock
+
+    async def log_in(self, login: str, password: SecretStr, by: Caller) -> Granted:
+        """Begin a session. Raises `WrongCredentials`, `TooManyTries`, or `UserIsSuspended`."""
+        await self.throttle.try_login(login, by.address)
+        claim = (await self._streams.get(Claim, claim_of(login))).state
+        if isinstance(claim, Claim) and claim.user_id:
+            # Who tries is not known to be the user; for whom it is tried, the trail says so.
+            by = msgspec.structs.replace(by, reason=f"login of {claim.user_id}")
+        # Never by a key of the caller's: its receipt would let in who knows the key alone.
+        done = await self._dispatcher.dispatch(LogIn(login=login, password=password), by)
+        await self.throttle.logged_in(login, by.address)
+        return await self._granted(done.receipt.stream, FIRST)
+
+    async def refresh(self, token: str, by: Caller) -> Granted:
+        """Use a refresh token up for the next one; used twice, it ends the session.
+
+        Raises `BadToken`, `SessionOver`, or `UserIsSuspended`.
+        """
+        await self.throttle.try_by_address("refresh", by.address)
+        shown = self._tokens.read_refresh(token)
+        command = RefreshSession(session_id=shown.session, generation=shown.generation)
+        by = msgspec.structs.replace(by, actor=str(shown.user))
+        await self._dispatcher.dispatch(command, by)
+        return await self._granted(shown.session, shown.generation + 1)
+
+    async def log_out(self, session: UUID, by: Caller) -> None:
+        """End a session; its tokens are no good any more."""
+        await self._dispatcher.dispatch(EndSession(session_id=session), by)
+
+    async def who(self, token: str) -> Who:
+        """Return who shows an access token.
+
+        Raises `BadToken`, also for a user who may not act any more, or a login that has ended.
+        """
+        shown = self._tokens.read_access(token)
+        roles = await self.access.roles_of(shown.user, shown.session)
+        if roles is None:
+            raise BadToken("this login has ended, or the user is suspended; log in again")
+        return Who(shown.user, shown.session, roles)
+
+    async def appointed(self) -> bool:
+        """Tell whether there is a first operator."""
+        known = (await self._streams.get(Appointment, APPOINTMENT)).state
+        return known != Appointment()
+
+    async def appoint(self, code: str, command: AppointFirstOperator, by: Caller) -> UUID:
+        """Make the first operator; return who that is.
+
+        Raises `WrongCode`, `AlreadyAppointed`, or `TooManyTries`.
+        """
+        await self.throttle.try_by_address("appointment", by.address)
+        if not secrets.compare_digest(code.encode(), self.code.encode()):
+            raise WrongCode("that is not the code that this server printed when it started")
+        return (await self._dispatcher.dispatch(command, by)).receipt.stream
+
+    async def _granted(self, id: UUID, generation: int) -> Granted:
+        session = (await self._streams.get(Session, id)).state
+        assert isinstance(session, Session)  # noqa: S101 - it was asked for as such
+        user = session.require_open(self._clock.now())
+        if session.generation != generation or session.until is None:
+            raise SessionOver("the session has gone on elsewhere; log in again")
+        return Granted(
+            user=user,
+            session=id,
+            access=self._tokens.access(user, id),
+            refresh=self._tokens.refresh(user, id, generation, session.until),
+            lifetime_s=int(self._tokens.lifetime.total_seconds()),
+        )

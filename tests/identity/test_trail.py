@@ -1,0 +1,64 @@
+"""Logins, failures and roles in the audit trail."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.http import OPERATOR, Http
+from tests.identity.people import ADA, PASSWORD, register
+
+AGENT = {"User-Agent": "canoe/1"}
+
+
+@pytest.fixture
+def ada(api: Http) -> Http:
+    api.scenario.send(register(password=PASSWORD))
+    return api
+
+
+def trail(api: Http) -> list[dict[str, Any]]:
+    found = api.get("/audit", params={"context": "identity"}, headers=OPERATOR)
+    items: list[dict[str, Any]] = found.json()["items"]
+    return items
+
+
+def test_logins_and_failures_say_for_whom_from_where_and_with_which_result(ada: Http) -> None:
+    for password in (PASSWORD, "wrong horse"):
+        ada.post("/login", {"login": "ada", "password": password}, headers=AGENT)
+    ada.post("/login", {"login": "eve", "password": PASSWORD}, headers=AGENT)
+    right, wrong, unknown = trail(ada)[1:]
+    for entry in (right, wrong, unknown):
+        assert (entry["command"], entry["actor"]) == ("identity.LogIn", "stranger")
+        assert (entry["address"], entry["agent"]) == ("127.0.0.1", "canoe/1")
+    results = [one["result"] for one in (right, wrong, unknown)]
+    assert results == ["accepted", "wrong_credentials", "wrong_credentials"]
+    whose = [one["reason"] for one in (right, wrong, unknown)]
+    assert whose == [f"login of {ADA}", f"login of {ADA}", None]
+    assert right["facts"] == 1
+
+
+def test_a_login_used_twice_and_a_logout_are_in_the_trail(ada: Http) -> None:
+    login = ada.post("/login", {"login": "ada", "password": PASSWORD}).json()
+    for _ in range(2):
+        ada.post("/login/refresh", {"refresh_token": login["refresh_token"]})
+    other = ada.post("/login", {"login": "ada", "password": PASSWORD}).json()
+    ada.post("/logout", headers={"Authorization": f"Bearer {other['access_token']}"})
+    entries = [(one["command"], one["actor"]) for one in trail(ada)[1:]]
+    assert entries == [
+        ("identity.LogIn", "stranger"),
+        ("identity.RefreshSession", str(ADA)),
+        ("identity.RefreshSession", str(ADA)),
+        ("identity.LogIn", "stranger"),
+        ("identity.EndSession", str(ADA)),
+    ]
+
+
+def test_who_changed_a_role_and_why_is_in_the_trail(ada: Http) -> None:
+    because = {**OPERATOR, "Aorist-Reason": "new at the counter"}
+    path = f"/users/{ADA}/roles"
+    ada.post(f"{path}/grant", {"role": "teller"}, headers=because)
+    ada.post(f"{path}/revoke", {"role": "teller"}, headers=OPERATOR)
+    granted, revoked = trail(ada)[1:]
+    assert (granted["command"], granted["resource"]) == ("identity.GrantRole", str(ADA))
+    assert (granted["actor"], granted["reason"]) == ("job:inspection", "new at the counter")
+    assert revoked["command"] == "identity.RevokeRole"
