@@ -1,7 +1,7 @@
 """Fixtures, and what runs on which store.
 
 The engine's tests run on both stores. What a context does, and how it is told, is the same on each:
-every such test runs on one of the two; with `--every-store` it runs on both.
+every such test runs on one of the two; with `--every-store`, or marked so, it runs on both.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,7 +34,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     runs: dict[str, dict[str, pytest.Item]] = {}
     for item in items:
         store = item.callspec.params.get("store") if hasattr(item, "callspec") else None
-        if store in STORES and not ON_ONE_STORE.isdisjoint(item.path.parents):
+        everywhere = item.get_closest_marker("every_store")
+        if store in STORES and not everywhere and not ON_ONE_STORE.isdisjoint(item.path.parents):
             runs.setdefault(item.nodeid.replace(store, ""), {})[store] = item
     left = [
         both[STORES[crc32(name.encode()) % len(STORES)]]

@@ -27,6 +27,8 @@ from tests.scenario import TELLER
 
 AT_ONCE = 100
 
+pytestmark = pytest.mark.every_store
+
 
 @given(st.text(max_size=30))
 def test_case_and_unicode_form_do_not_tell_names_apart(name: str) -> None:
