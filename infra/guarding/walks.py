@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator, MutableMapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from domain import Envelope, Place, Watcher
 from infra.log.tail import Facts
 
+MAX_KEYS = 10_000
+"""Places whose names are kept in memory: to write an id takes as long as to look two up."""
 SLICE = 10
 """Facts after which others have their turn."""
 
@@ -92,5 +95,6 @@ class _Memory(MutableMapping[Place, Value]):
         raise TypeError("a watcher asks for one place at a time; not all it remembers is at hand")
 
 
+@lru_cache(MAX_KEYS)
 def _key(place: Place) -> str:
     return ":".join(map(str, place))

@@ -29,6 +29,8 @@ from infra.rows.rowsets import change, find, remove
 
 WATCHED_AT_ONCE = 100
 """Facts in a batch; up to ten times as many when the watch is far behind."""
+MAX_KNOWN = 20_000
+"""Places whose values are kept in memory; above it all are looked up again."""
 MAX_ROUNDS = 10
 """Times a batch is walked through to find out what it is about; twice is usual."""
 MAX_TRACED = 10
@@ -92,6 +94,11 @@ class Watch:
         self._pace = Pace(facts_per_s)
         self._table = watched_of(context)
         self._found: Sequence[Breach] = ()
+        self._known: Known = {}
+        """What is stored at `_upto`, as far as this process has read or written it."""
+        self._upto = 0
+        self._written: tuple[int, Known] = 0, {}
+        """Of the last batch, its last position and what it changes; `told` says that it holds."""
         rules = [watcher.name for watcher in watch()]
         if len(set(rules)) < len(rules):
             raise Misbuilt(f"domain.{context}.invariants: two rules have one name in {rules}")
@@ -99,13 +106,16 @@ class Watch:
     async def __call__(self, facts: Facts) -> Write:
         """Watch a batch; the returned function keeps what is remembered, and what was found."""
         await self._pace.take(len(facts))
-        known: Known = {}
+        before, last = facts[0][1].position - 1, facts[-1][1].position
+        # Behind what this process has not written itself, others may remember something else.
+        if before != self._upto or len(self._known) > MAX_KNOWN:
+            self._known, self._upto = {}, before
         for _ in range(MAX_ROUNDS):
-            walk = Walk(self._watch(), known)
+            walk = Walk(self._watch(), self._known)
             await walk.over(facts)
             if not walk.missing:
                 break
-            await self._recall(walk.missing, known)
+            await self._recall(walk.missing, self._known)
         else:
             raise RuntimeError(f"{self.name}: its rules ask for ever more; let them ask for less")
         self._found = await self._new(walk.breaches)
@@ -116,9 +126,11 @@ class Watch:
             )
             for number, breach in enumerate(self._found)
         ]
+        changes = walk.changes()
+        self._written = last, changes
 
         async def write(connection: AsyncConnection) -> None:
-            await self._remember(connection, walk.changes())
+            await self._remember(connection, changes)
             for breach, detail in zip(self._found, details, strict=True):
                 await self._tell(connection, breach, detail)
 
@@ -126,6 +138,8 @@ class Watch:
 
     def told(self) -> None:
         """Hear that the last batch is written: only now are its breaches counted."""
+        self._upto, changes = self._written
+        self._known.update(changes)
         for rule, at, sentence in self._found:
             self._count(self.context, rule)
             log.error(
