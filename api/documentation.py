@@ -27,10 +27,11 @@ ERRORS: dict[int, tuple[str, str]] = {
     412: ("version_moved", "the version has moved (`If-Match`)"),
     413: ("too_large", "the body is too large"),
     422: ("invalid", "malformed or invalid, or a key that was used for another command"),
+    429: ("too_many_tries", "tried too often; try again after `Retry-After`"),
     500: ("unexpected", "a fault of the server; its log has it under the correlation id"),
     503: ("unavailable", "the store is away or behind; try again after `Retry-After`"),
 }
-ANY, WRITING = (401, 403, 404, 422, 500, 503), (409, 412, 413)
+ANY, WRITING = (401, 403, 404, 422, 500, 503), (409, 412, 413, 429)
 
 
 def documented(app: FastAPI) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def _problem(status: int) -> dict[str, Any]:
         "description": text,
         "content": {"application/problem+json": content},
     }
-    if status == 503:
+    if status in (429, 503):
         answer["headers"] = {
             "Retry-After": {"description": "seconds to wait", "schema": {"type": "integer"}}
         }

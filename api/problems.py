@@ -18,7 +18,7 @@ from infra.log.port import Busy, CorruptFact, LogError, Rejected
 from infra.queries import Behind
 from infra.rebuilding.renewal import BeingRebuilt
 from infra.session import VersionMoved
-from infra.throttle import TooManyTries
+from infra.throttle import WINDOW_S, Left, TooManyTries
 from infra.tokens import BadToken
 
 RETRY_AFTER_S = "1"
@@ -145,8 +145,19 @@ def _http(request: Request, error: HTTPException) -> Response:
     return problem(request, status, code, detail, headers=dict(error.headers or {}))
 
 
+def limits(left: Left) -> dict[str, str]:
+    """Return the headers that say how often something may be tried (IETF draft ratelimit-headers).
+
+    In `RateLimit`, r is what is left and t the seconds until there is more.
+    """
+    return {
+        "RateLimit-Policy": f'"tries";q={left.of};w={WINDOW_S}',
+        "RateLimit": f'"tries";r={left.tries};t={left.reset_s}',
+    }
+
+
 def _too_many(request: Request, error: TooManyTries) -> Response:
-    headers = {"Retry-After": str(error.retry_after_s)}
+    headers = {"Retry-After": str(error.left.reset_s), **limits(error.left)}
     return problem(request, 429, "too_many_tries", str(error), headers=headers)
 
 

@@ -21,7 +21,7 @@ from infra.dispatch import Dispatcher
 from infra.keys import Keys
 from infra.settings import Settings
 from infra.streams import Streams
-from infra.throttle import Throttle
+from infra.throttle import Left, Throttle
 from infra.tokens import BadToken, Tokens
 
 FIRST = 1
@@ -52,6 +52,8 @@ class Granted(NamedTuple):
     refresh: str
     lifetime_s: int
     """Of the access token."""
+    left: Left | None = None
+    """Of the tries to log in."""
 
 
 class Logins:
@@ -77,7 +79,7 @@ class Logins:
 
     async def log_in(self, login: str, password: SecretStr, by: Caller) -> Granted:
         """Begin a session. Raises `WrongCredentials`, `TooManyTries`, or `UserIsSuspended`."""
-        await self.throttle.try_login(login, by.address)
+        left = await self.throttle.try_login(login, by.address)
         claim = (await self._streams.get(Claim, claim_of(login))).state
         if isinstance(claim, Claim) and claim.user_id:
             # Who tries is not known to be the user; for whom it is tried, the trail says so.
@@ -85,19 +87,20 @@ class Logins:
         # Never by a key of the caller's: its receipt would let in who knows the key alone.
         done = await self._dispatcher.dispatch(LogIn(login=login, password=password), by)
         await self.throttle.logged_in(login, by.address)
-        return await self._granted(done.receipt.stream, FIRST)
+        return (await self._granted(done.receipt.stream, FIRST))._replace(left=left)
 
     async def refresh(self, token: str, by: Caller) -> Granted:
         """Use a refresh token up for the next one; used twice, it ends the session.
 
         Raises `BadToken`, `SessionOver`, or `UserIsSuspended`.
         """
-        await self.throttle.try_by_address("refresh", by.address)
+        left = await self.throttle.try_by_address("refresh", by.address)
         shown = self._tokens.read_refresh(token)
         command = RefreshSession(session_id=shown.session, generation=shown.generation)
         by = msgspec.structs.replace(by, actor=str(shown.user))
         await self._dispatcher.dispatch(command, by)
-        return await self._granted(shown.session, shown.generation + 1)
+        granted = await self._granted(shown.session, shown.generation + 1)
+        return granted._replace(left=left)
 
     async def log_out(self, session: UUID, by: Caller) -> None:
         """End a session; its tokens are no good any more."""

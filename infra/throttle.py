@@ -20,20 +20,20 @@ NETWORK_BITS = 64
 """What of an IPv6 address one customer of a provider has: the rest is theirs to choose."""
 
 
-class TooManyTries(Exception):
-    """It was tried too often; `retry_after_s` says when it may be tried again."""
-
-    def __init__(self, retry_after_s: int) -> None:
-        super().__init__(f"that was tried too often; try again in {retry_after_s} seconds")
-        self.retry_after_s = retry_after_s
-
-
 class Left(NamedTuple):
     """How many tries are left of how many, and in how many seconds there are more again."""
 
     tries: int
     reset_s: int
     of: int
+
+
+class TooManyTries(Exception):
+    """It was tried too often; what is `left` says when it may be tried again."""
+
+    def __init__(self, left: Left) -> None:
+        super().__init__(f"that was tried too often; try again in {left.reset_s} seconds")
+        self.left = left
 
 
 class Throttle:
@@ -68,13 +68,14 @@ class Throttle:
 
     async def _count(self, limit: RateLimitItemPerSecond, *who: str) -> Left:
         if len(self._storage.storage) > MAX_COUNTED:
-            raise TooManyTries(WINDOW_S)
+            raise TooManyTries(Left(0, WINDOW_S, limit.amount))
         passed = await self._limiter.hit(limit, *who)
         stats = await self._limiter.get_window_stats(limit, *who)
         reset_s = max(1, ceil(stats.reset_time - time.time()))
+        left = Left(stats.remaining if passed else 0, reset_s, limit.amount)
         if not passed:
-            raise TooManyTries(reset_s)
-        return Left(stats.remaining, reset_s, limit.amount)
+            raise TooManyTries(left)
+        return left
 
 
 def network_of(address: str | None) -> str:

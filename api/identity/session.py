@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from api.permissions import EVERYONE, USERS, allow
 from api.ports import Authenticated, Unauthenticated, stranger, system_of
+from api.problems import limits
 from api.routes import Routes
 from commands.identity.password import MAX_PASSWORD
 from infra.logins import Granted, Logins
@@ -79,6 +80,7 @@ def _logins(request: Request) -> Logins:
 
 def _login(response: Response, granted: Granted) -> Login:
     response.headers["Cache-Control"] = "no-store"
+    response.headers.update(limits(granted.left) if granted.left else {})
     return Login(
         user_id=granted.user,
         session_id=granted.session,

@@ -65,12 +65,15 @@ def test_a_foreign_client_finds_every_schema(ask) -> None:
 def test_a_foreign_client_reads_every_field_of_every_fact(ask) -> None:
     def body(client: SchemaRegistryClient) -> None:
         read = AvroDeserializer(client)
+        newest = {one.subject: one for one in COMMITTED}
         for one in COMMITTED:
             place = SerializationContext(f"aorist.{one.subject.split('.')[0]}", MessageField.VALUE)
             for example in one.examples:
                 framed = b"\0" + one.id.to_bytes(4) + example.avro
                 fact = CODEC.decode_as[one.subject](bytes(example.json))
-                assert plain(read(framed, place)) == (plain(fact) or {"happened": True})
+                found, now = plain(read(framed, place)), plain(fact) or {"happened": True}
+                # An older version lacks what was added since.
+                assert found == now if one is newest[one.subject] else found.items() <= now.items()
 
     ask(body)
 
