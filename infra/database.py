@@ -173,6 +173,15 @@ class Database:
                 await connection.execution_options(isolation_level="REPEATABLE READ")
             yield await _translated(connection, schema)
 
+    async def leave_processors(self, connection: AsyncConnection) -> None:
+        """Let PostgreSQL use one process for what this transaction asks, and no helpers to it.
+
+        With two processors a single comparison of large tables would take both.
+        """
+        if not self.is_sqlite:
+            for kind in ("workers_per_gather", "maintenance_workers"):
+                await connection.exec_driver_sql(f"SET LOCAL max_parallel_{kind} = 0")
+
     async def lock_structure(self, connection: AsyncConnection) -> None:
         """Let one process at a time make tables; SQLite has one writer anyway."""
         if not self.is_sqlite:

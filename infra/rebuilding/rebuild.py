@@ -212,8 +212,7 @@ class _Rebuild:
     async def end(self, shadow: Shadow, *, accept: bool, swap: bool) -> Comparison:
         """Compare, and swap or drop."""
         comparison = Comparison(shadow.projecting.name, shadow.position)
-        comparison.resumed_at = shadow.resumed_at
-        comparison.failure = shadow.failure
+        comparison.resumed_at, comparison.failure = shadow.resumed_at, shadow.failure
         if shadow.failure is None:
             await shadow.index()
             async with self._at_one_position(shadow) as connection:
@@ -234,6 +233,7 @@ class _Rebuild:
         """
         if not self._database.is_sqlite:
             async with self._undoing([shadow]), self._database.write(of_one_state=True) as one:
+                await self._database.leave_processors(one)
                 position = await position_of(one, shadow.projecting)
                 await self._bring(one, shadow, position)
                 yield one

@@ -121,6 +121,7 @@ class Shadow:
         if self._database.is_sqlite:
             return
         async with self._database.write() as connection:
+            await self._database.leave_processors(connection)
             await self.hold(connection, self.position, self.position)
             await create_indexes(connection, self.tables)
         # What was changed on the way leaves gaps, and nothing is known to the planner yet.
