@@ -8,7 +8,8 @@ from sqlalchemy import inspect
 
 from domain import Envelope
 from infra.log.port import CorruptFact
-from infra.rebuilding.rebuild import Comparison, rebuild
+from infra.rebuilding.comparison import Comparison
+from infra.rebuilding.rebuild import rebuild
 from infra.rows.rowchanges import ImpossibleChange
 from tests.probe.features import FEATURES
 from tests.probe.job import EndJob, JobPushed, JobStarted, PushJob, StartJob

@@ -7,8 +7,9 @@ from uuid import UUID
 import pytest
 
 from infra.log.port import Unavailable
+from infra.rebuilding.comparison import Comparison
 from infra.rebuilding.generations import NothingToUndo, kept, patiently, prune, undo
-from infra.rebuilding.rebuild import Comparison, rebuild
+from infra.rebuilding.rebuild import rebuild
 from infra.rebuilding.shadow import RebuiltElsewhere, Shadow
 from infra.rows.comparing import compare
 from tests.probe.features import FEATURES

@@ -11,11 +11,10 @@ from contextlib import asynccontextmanager
 import structlog
 
 from infra.log.port import LogError
+from infra.rebuilding.gently import step_back
 from infra.rebuilding.renewal import Outdated, is_rebuilt_elsewhere, is_renewed
 from infra.system import System
 
-NICE = 10
-"""Whoever serves goes first."""
 POLL_S = 1.0
 """How often it looks whether another process has done it."""
 RETRY_S = 30.0
@@ -78,7 +77,7 @@ async def _rebuild(name: str, system: System) -> int:
     settings = system.settings
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "api", "replay", name, "--accept"),
+        *("-m", "api", "replay", name, "--accept", "--gently"),
         stdout=subprocess.DEVNULL,  # stderr is ours: progress goes there as JSON lines
         env={
             **os.environ,
@@ -89,7 +88,7 @@ async def _rebuild(name: str, system: System) -> int:
         },
     )
     try:
-        os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
+        step_back(process.pid)  # while it is loaded, too
         return await process.wait()
     finally:
         if process.returncode is None:

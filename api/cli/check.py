@@ -13,7 +13,7 @@ from api.cli.replay import chosen, rebuilt
 from infra.check import Finding, examine
 from infra.guarding.drift import MAX_SAMPLE, SAMPLE
 from infra.log.port import CorruptFact
-from infra.rebuilding.rebuild import Comparison
+from infra.rebuilding.comparison import Comparison
 from infra.settings import Settings
 from infra.system import System
 

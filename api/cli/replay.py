@@ -12,8 +12,10 @@ from api.cli._whatif import dry
 from infra.collector import paused
 from infra.database import Database
 from infra.discovery import Projecting
+from infra.rebuilding.comparison import Comparison
 from infra.rebuilding.generations import kept, patiently, prune, undo
-from infra.rebuilding.rebuild import BATCH, Comparison, rebuild_all
+from infra.rebuilding.gently import GENTLE_BATCH, REST, step_back
+from infra.rebuilding.rebuild import BATCH, rebuild_all
 from infra.settings import Settings
 from infra.system import System
 
@@ -31,6 +33,10 @@ def replay(
     ] = False,
     afresh: Annotated[
         bool, typer.Option("--afresh", help="Do not go on where a killed rebuild was.")
+    ] = False,
+    gently: Annotated[
+        bool,
+        typer.Option("--gently", help="Go last and rest often: others are served meanwhile."),
     ] = False,
     back: Annotated[
         bool, typer.Option("--undo", help="Swap the previous tables back in; rebuild nothing.")
@@ -72,17 +78,21 @@ def replay(
     settings = settings_of(context)
     if back or prunes:
         run(_change(settings, projections, only, back=back))
-    elif not run(_replay(settings, projections, only, accept=accept, afresh=afresh)):
+        return
+    if gently:
+        step_back()
+    options = {"accept": accept, "afresh": afresh, "gently": gently}
+    if not run(_replay(settings, projections, only, options)):
         raise typer.Exit(FAILED)
 
 
 async def _replay(
-    settings: Settings, names: list[str] | None, only: str | None, *, accept: bool, afresh: bool
+    settings: Settings, names: list[str] | None, only: str | None, options: dict[str, bool]
 ) -> bool:
     async with opened(settings) as system:
         well = True
         projections = chosen(system, names, only)
-        for comparison in await rebuilt(system, projections, accept=accept, afresh=afresh):
+        for comparison in await rebuilt(system, projections, **options):
             context = comparison.projection.partition(".")[0]
             head = await system.logs[context].store.head()
             out.print(said(comparison, head), markup=False)
@@ -138,6 +148,7 @@ async def rebuilt(
     accept: bool = False,
     swap: bool = True,
     afresh: bool = False,
+    gently: bool = False,
 ) -> list[Comparison]:
     """Rebuild projections, those of each context together, and show how far they are.
 
@@ -162,7 +173,8 @@ async def rebuilt(
                 accept=accept,
                 swap=swap,
                 afresh=afresh,
-                batch=BATCH // len(contexts),
+                batch=(GENTLE_BATCH if gently else BATCH) // len(contexts),
+                rest=REST if gently else 0.0,
                 progress=progress,
             )
 

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +14,9 @@ from infra.log.codec import Codec
 from infra.log.port import MAX_PAGE, CorruptFact, Store, Unavailable
 from infra.log.tail import Facts
 from infra.log.unbroken import read_on
+from infra.rebuilding.comparison import Comparison
 from infra.rebuilding.generations import held_position, kept, patiently, position_of, swap_in
+from infra.rebuilding.gently import resting
 from infra.rebuilding.shadow import Shadow
 from infra.rows.comparing import compare
 from infra.rows.rowchanges import ImpossibleChange
@@ -30,30 +31,6 @@ SNAPSHOTS = 1_000
 
 Progress = Callable[[int, int, float], None]
 """Called with facts done, facts in all, and seconds since the start."""
-
-
-@dataclass
-class Comparison:
-    """A rebuilt projection beside the live one, at one position."""
-
-    projection: str
-    position: int
-    seconds: float = 0.0
-    rows: int = 0
-    resumed_at: int = 0
-    """The position that an earlier rebuild had come to."""
-    total: int = 0
-    """Rows that differ."""
-    differences: list[str] = field(default_factory=list)
-    """The first of them."""
-    swapped: bool = False
-    failure: Exception | None = None
-    """Why there is nothing to compare: a fact that cannot be projected."""
-
-    @property
-    def equal(self) -> bool:
-        """Whether every row is the same."""
-        return not self.differences and self.failure is None
 
 
 async def rebuild(
@@ -76,6 +53,7 @@ async def rebuild_all(
     swap: bool = True,
     afresh: bool = False,
     batch: int = BATCH,
+    rest: float = 0.0,
     progress: Progress | None = None,
 ) -> list[Comparison]:
     """Project a context's log anew into shadow tables and compare them with the live ones.
@@ -83,9 +61,11 @@ async def rebuild_all(
     The live tables go on serving, and following. Where the two are equal, or `accept` is given,
     the rebuilt tables take the place of the live ones in one transaction, unless `swap` is False;
     otherwise they are dropped. A rebuild that was broken off goes on where it was, unless it is to
-    start `afresh`. Raises `CorruptFact` at a fact that cannot be read, and `RebuiltElsewhere`.
+    start `afresh`. After each batch it rests `rest` times as long as that took.
+
+    Raises `CorruptFact` at a fact that cannot be read, and `RebuiltElsewhere`.
     """
-    work = _Rebuild(projections, store, codec, database, batch, progress)
+    work = _Rebuild(projections, store, codec, database, batch, rest, progress)
     await work.begin(afresh=afresh)
     await work.catch_up()
     return [await work.end(shadow, accept=accept, swap=swap) for shadow in work.shadows]
@@ -101,6 +81,7 @@ class _Rebuild:
         codec: Codec,
         database: Database,
         batch: int,
+        rest: float,
         progress: Progress | None,
     ) -> None:
         self.shadows = [Shadow(projecting, database) for projecting in projections]
@@ -108,6 +89,7 @@ class _Rebuild:
         self._codec = codec
         self._database = database
         self._batch = batch
+        self._rest = rest
         self._progress = progress
         self._started = time.perf_counter()
 
@@ -124,7 +106,8 @@ class _Rebuild:
             (position, target), shadows = behind
             async with aclosing(self._pages(position, target)) as pages:
                 async for facts in pages:
-                    await self._write(shadows, facts, target)
+                    async with resting(self._rest):
+                        await self._write(shadows, facts, target)
                     if self._progress:
                         done = facts[-1][1].position
                         self._progress(done, target, time.perf_counter() - self._started)

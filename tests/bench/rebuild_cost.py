@@ -1,7 +1,6 @@
 """What a rebuild costs those who are served meanwhile: the p99 of queries with and without it."""
 
 import http.client
-import os
 import statistics
 import subprocess
 import threading
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from itertools import cycle
 from random import Random
 
-from api.cli._renewing import NICE
+from infra.rebuilding.gently import step_back
 from tests.bench.bench import Bench
 from tests.bench.figures import Broken, Contender, Figure, Group, Measures
 from tests.bench.history import ACCOUNTS, fill, uuid
@@ -94,8 +93,8 @@ def _open(bench: Bench, names: frozenset[str]) -> Iterator[Mapping[str, Contende
                 until = time.perf_counter() + seconds
                 try:
                     while not rebuilds or time.perf_counter() < until:
-                        process = replay(url, *PROJECTIONS)
-                        os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
+                        process = replay(url, *PROJECTIONS, "--gently")
+                        step_back(process.pid)  # as one in the background is started
                         _ended(process)
                         rebuilds += 1
                 finally:
