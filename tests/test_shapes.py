@@ -54,7 +54,7 @@ def continued(state: State, facts: Sequence[Event]) -> list[Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@effort(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@effort(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=some.data())
 def test_every_state_comes_back_from_a_snapshot_as_it_was(kind: str, data: some.DataObject) -> None:
     shape = SHAPES[FEATURES.states[kind]]

@@ -39,11 +39,14 @@ async def create_tables(connection: AsyncConnection, tables: Sequence[Table]) ->
     await create_indexes(connection, tables)
 
 
-async def create_indexes(connection: AsyncConnection, tables: Iterable[Table]) -> None:
+async def create_indexes(
+    connection: AsyncConnection, tables: Iterable[Table], *, only_unique: bool = False
+) -> None:
     """Create the indexes, besides the keys', that are not there."""
     for table in tables:
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
-            await connection.execute(CreateIndex(index, if_not_exists=True))
+            if index.unique or not only_unique:
+                await connection.execute(CreateIndex(index, if_not_exists=True))
 
 
 async def vacuum(database: Database, tables: Iterable[Table]) -> None:
@@ -55,10 +58,16 @@ async def vacuum(database: Database, tables: Iterable[Table]) -> None:
 
 
 async def create_shadow(connection: AsyncConnection, tables: Iterable[Table], shadow: str) -> None:
-    """Create empty tables to be filled; their indexes come when they are full."""
+    """Create empty tables to be filled; most of their indexes come when they are full.
+
+    Not PostgreSQL's unique ones: by one a row's open version is found, among ever more versions.
+    """
     await create_schema(connection, shadow)
-    for table in tables:
-        await connection.execute(CreateTable(in_schema(table, shadow)))
+    made = [in_schema(table, shadow) for table in tables]
+    for table in made:
+        await connection.execute(CreateTable(table))
+    if connection.dialect.name != "sqlite":
+        await create_indexes(connection, made, only_unique=True)
 
 
 async def create_schema(connection: AsyncConnection, schema: str) -> None:

@@ -115,10 +115,8 @@ def test_a_revision_of_the_running_checkout_is_run(all_stores: Any, tmp_path: Pa
             check=False,
         )
 
-    same, before = replay("HEAD"), replay("HEAD~1")
-    assert (same.returncode, same.stdout.splitlines()[-1]) == (0, "nothing would differ")
-    assert "equal    banking.account: 3 rows, 0 differ" in same.stdout
-    assert "not compared: what commands of people would decide" in same.stdout
+    before = replay("HEAD~1")
     assert before.returncode == 1
     assert 'now {"kind": "deposit"}, then {"kind": "paid in"}' in before.stdout
-    git(checkout, "status", "--porcelain")
+    assert "equal    banking.account: 3 rows, 0 differ" in before.stdout
+    assert "not compared: what commands of people would decide" in before.stdout

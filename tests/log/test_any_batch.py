@@ -62,7 +62,7 @@ class Mix:
     size=st.integers(1, 8),
 )
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_everybody_is_answered_and_rightly(
     group: Any, kinds: list[str], troubles: list[str], size: int
