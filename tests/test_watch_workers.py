@@ -11,7 +11,7 @@ from infra.moves import Overtaken
 from infra.settings import Settings
 from infra.system import System
 from infra.wiring import open_system
-from tests.banking.bank import BOB, CASH, credited, entered
+from tests.banking.bank import ALICE, BOB, CASH, credited, deposited, entered
 from tests.scenario import Scenario, until
 from tests.test_watch import FUNDED, counted, entries, put, remembered, rule_of, watch_of, watched
 
@@ -49,6 +49,18 @@ def test_one_that_comes_late_writes_nothing(banking: Scenario, second: System) -
         banking.run(late.step())
     assert remembered(banking) == kept
     assert late.position == len(FUNDED)
+
+
+def test_workers_that_take_turns_do_not_trust_what_they_remember(
+    banking: Scenario, second: System
+) -> None:
+    put(banking, FUNDED)
+    watched(banking)
+    for turn, system in enumerate([second, banking.system, second, banking.system]):
+        put(banking, [(ALICE, deposited(5, 105 + 5 * turn))])
+        watched(banking, system=system)
+    broken = {rule_of(entry) for entry in entries(banking)}
+    assert "balances follow from postings" not in broken
 
 
 class _NoTwos(Watcher):
