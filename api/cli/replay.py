@@ -19,6 +19,15 @@ from infra.rebuilding.rebuild import BATCH, rebuild_all
 from infra.settings import Settings
 from infra.system import System
 
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Change nothing; say what --code would do otherwise.")
+]
+Code = Annotated[
+    str | None,
+    typer.Option(help="With --dry-run: a folder with a checkout, or a revision of this one."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="With --dry-run: print what differs as JSON.")]
+
 
 def replay(
     context: typer.Context,
@@ -44,16 +53,9 @@ def replay(
     prunes: Annotated[
         bool, typer.Option("--prune", help="Drop the previous tables; rebuild nothing.")
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Change nothing; say what --code would do otherwise.")
-    ] = False,
-    code: Annotated[
-        str | None,
-        typer.Option(help="With --dry-run: a folder with a checkout, or a revision of this one."),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="With --dry-run: print what differs as JSON.")
-    ] = False,
+    dry_run: DryRun = False,
+    code: Code = None,
+    as_json: AsJson = False,
 ) -> None:
     """Rebuild read models from the log, say how they differ from the live tables, and swap.
 

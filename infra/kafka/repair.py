@@ -39,9 +39,7 @@ async def repair(mirror: Mirror, compared: Compared) -> int:
 async def _send(mirror: Mirror, compared: Compared) -> int:
     if compared.difference and compared.resume_at is None:
         await asyncio.to_thread(remove, mirror.connection, mirror.topic)
-    producing = await asyncio.to_thread(
-        Producing, mirror.connection, mirror.topic, mirror.partitions
-    )
+    producing = await _producing(mirror)
     try:
         if compared.resume_at is not None:
             await asyncio.to_thread(producing.send, [], compared.resume_at)
@@ -49,6 +47,12 @@ async def _send(mirror: Mirror, compared: Compared) -> int:
         while facts := await mirror.tail.read(producing.position, MAX_CHUNK):
             messages = [mirror.encoder(fact, at) for fact, at in facts]
             await asyncio.to_thread(producing.send, messages, facts[-1][1].position)
-        return producing.position - begun
     finally:
         await asyncio.to_thread(producing.discard)
+    # A commit is acknowledged before readers can see it; whoever begins next waits until they can.
+    await asyncio.to_thread((await _producing(mirror)).discard)
+    return producing.position - begun
+
+
+async def _producing(mirror: Mirror) -> Producing:
+    return await asyncio.to_thread(Producing, mirror.connection, mirror.topic, mirror.partitions)
