@@ -43,6 +43,6 @@ GROUP = Group(
         ),
     ),
     open=_open,
-    rounds=1,  # ten minutes of steady work
+    rounds=1,  # minutes of steady work
     warm_up=False,
 )
