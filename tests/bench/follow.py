@@ -28,7 +28,10 @@ RATE = 500
 POLL_S = 0.02
 MAX_CATCH_UP_S = 300.0
 
-FORGET = "DELETE FROM banking.readers; TRUNCATE banking.accounts, banking.accounts_history"
+FORGET = f"""
+DELETE FROM banking.readers WHERE name = '{READER}';
+TRUNCATE banking.accounts, banking.accounts_history
+"""
 TIMES = """
 SELECT position, extract(epoch FROM time)::float8 FROM banking.events
  WHERE position > %s ORDER BY position
@@ -36,11 +39,15 @@ SELECT position, extract(epoch FROM time)::float8 FROM banking.events
 
 
 @contextmanager
-def following(url: str) -> Iterator[tuple[Ours, Reader]]:
-    """Yield a second system, and the one of its readers that will follow the log."""
+def following(url: str, *, alone: bool = False) -> Iterator[tuple[Ours, Reader]]:
+    """Yield a second system, and the one of its readers that is measured; the others follow too.
+
+    With `alone` they do not.
+    """
     with opened(url) as ours:
         reader = next(one for one in ours.system.readers if one.name == READER)
-        ours.system.readers[:] = [reader]
+        if alone:
+            ours.system.readers[:] = [reader]
         yield ours, reader
 
 
@@ -51,7 +58,7 @@ async def _catch_up(ours: Ours, reader: Reader) -> tuple[int, float]:
     await ours.system.follow()
     begun = reader.position
     async with asyncio.timeout(MAX_CATCH_UP_S):
-        while reader.position < head:
+        while min(one.position for one in ours.system.readers) < head:
             await reader.moved.wait(POLL_S)
     return head - begun, time.perf_counter() - started
 
@@ -107,7 +114,7 @@ def _open(bench: Bench, names: frozenset[str]) -> Iterator[Mapping[str, Contende
         def late(_: float) -> Measures:
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute(FORGET)
-            with following(url) as (late_one, reader):
+            with following(url, alone=True) as (late_one, reader):
                 passed, seconds = late_one.run(_catch_up(late_one, reader))
             if passed < facts:
                 raise Broken(f"the reader passed {passed} facts, and {facts} are in the log")
