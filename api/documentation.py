@@ -23,15 +23,23 @@ ERRORS: dict[int, tuple[str, str]] = {
     401: ("unauthenticated", "nobody says who is calling"),
     403: ("forbidden", "not allowed"),
     404: ("not_found", "not found, or its existence is private"),
+    408: ("too_slow_a_client", "the head or the body took too long to come"),
     409: ("in_flight", "a rule of the state refuses it, and `code` names the rule; or in flight"),
     412: ("version_moved", "the version has moved (`If-Match`)"),
     413: ("too_large", "the body is too large"),
+    414: ("target_too_long", "the path and its query are too long"),
+    415: ("compressed_body", "the body is compressed"),
     422: ("invalid", "malformed or invalid, or a key that was used for another command"),
-    429: ("too_many_tries", "tried too often; try again after `Retry-After`"),
+    429: ("too_many_requests", "too many requests or tries; try again after `Retry-After`"),
+    431: ("head_too_large", "the headers are too many or too large"),
     500: ("unexpected", "a fault of the server; its log has it under the correlation id"),
-    503: ("unavailable", "the store is away or behind; try again after `Retry-After`"),
+    503: (
+        "unavailable",
+        "the store is away or behind, or it took too long; try again after `Retry-After`",
+    ),
 }
-ANY, WRITING = (401, 403, 404, 422, 500, 503), (409, 412, 413, 429)
+ANY = (401, 403, 404, 408, 413, 414, 415, 422, 429, 431, 500, 503)
+WRITING = (409, 412)
 
 
 def documented(app: FastAPI) -> dict[str, Any]:

@@ -22,6 +22,12 @@ ALWAYS: tuple[Header, ...] = (
 NOT_KEPT: Header = (b"cache-control", b"no-store")
 """Nearly every answer depends on who asks; one that does not says so itself."""
 
+EXPOSED = (
+    *("Aorist-Position", "ETag", "Idempotent-Replayed", "Location", "Retry-After"),
+    *("RateLimit", "RateLimit-Policy", "X-Correlation-ID"),
+)
+"""Headers of answers that pages of other origins may read, where they may ask at all."""
+
 
 def hardened(path: str, headers: Iterable[Header]) -> list[Header]:
     """Return an answer's headers with those that are missing."""

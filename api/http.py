@@ -15,6 +15,7 @@ from api.ports import caller
 from api.routes import Routes
 from api.sending import PARAMETER, Commands
 from infra.discovery import Misbuilt, discover, modules
+from infra.rates import Rates
 from infra.system import System
 
 OF_NO_FEATURE: tuple[APIRouter, ...] = (system.routes, registry.routes)
@@ -66,7 +67,9 @@ def make_app(running: System, *, follow: bool = True) -> FastAPI:
     for router in found:
         for method, sending in getattr(router, "commands", ()):
             commands.add(method, sending)
-    app.around = Around(super(App, app).__call__, commands)
+    settings = running.settings
+    rates = Rates(settings.caller_requests)
+    app.around = Around(super(App, app).__call__, commands, rates, settings.cors_origins)
     return app
 
 

@@ -1,38 +1,38 @@
-"""Around every request: its correlation id, its size limit, its metrics, its last resort."""
+"""Around every request: its correlation id, its bounds, its metrics, its last resort."""
 
-import re
+import asyncio
 import time
+from collections.abc import Sequence
 from uuid import UUID, uuid5
 
 import structlog
-from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.hardening import hardened
+from api.bounds import again, check_head, read_body
+from api.counting import UNCOUNTED, TooManyRequests, caller_of, counted
+from api.hardening import EXPOSED, hardened
+from api.ports import AFTER, IF_MATCH, KEY, REASON
 from api.problems import problem, told
-from api.sending import Commands, Sending
+from api.sending import Commands
+from api.timeouts import Deadline
 from infra.clock import SystemIds
+from infra.rates import Rates
 from infra.telemetry import Telemetry
 
 CORRELATION = "x-correlation-id"
 CLIENT_GONE = 499
 """The status in the metrics for a client that went away before its answer."""
-LENGTH = re.compile(r"\d{1,18}")
 MAX_CORRELATION = 200
 CORRELATION_NAMES = UUID("0b6fb7a4-77c7-4a52-8e0f-6d5c3d6a4b0e")
 """Namespace for correlation ids that are no UUIDs: the same text is the same id."""
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 """Methods that the metrics tell apart; a client may invent others without end."""
+SENT = ("Authorization", "Content-Type", KEY, IF_MATCH, AFTER, REASON, CORRELATION, "traceparent")
+"""Headers that pages of other origins may send, where they may ask at all."""
 
 log = structlog.get_logger("aorist.http")
-
-
-class TooLarge(HTTPException):
-    """The body is larger than the server takes."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__(413, f"the body is larger than {most} bytes; send less at once")
 
 
 def correlation_of(given: str) -> UUID:
@@ -49,10 +49,22 @@ class Around:
     What sends a command is answered here: it needs none of what lies between here and a route.
     """
 
-    def __init__(self, app: ASGIApp, commands: Commands) -> None:
+    def __init__(
+        self, app: ASGIApp, commands: Commands, rates: Rates, origins: Sequence[str] = ()
+    ) -> None:
+        self.rates = rates
         self._app = app
         self._commands = commands
         self._ids = SystemIds()
+        self._inside: ASGIApp = self._handle
+        if origins:
+            self._inside = CORSMiddleware(
+                self._handle,
+                allow_origins=origins,
+                allow_methods=sorted(METHODS),
+                allow_headers=SENT,
+                expose_headers=EXPOSED,
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -62,28 +74,33 @@ class Around:
         headers = _headers(scope)
         given = headers.get(CORRELATION, "").strip()[:MAX_CORRELATION]
         correlation_id = correlation_of(given) if given else self._ids.new()
-        scope.setdefault("state", {}).update(correlation_id=correlation_id, headers=headers)
+        state = scope.setdefault("state", {})
+        state.update(correlation_id=correlation_id, headers=headers)
         # The caller's own text comes back, so that it can be found again by it.
         named = CORRELATION.encode(), (given or str(correlation_id)).encode("latin-1")
         started, status = time.perf_counter(), 0
 
-        async def answer(message: Message) -> None:
+        async def answer(message: Message, late: bool = False) -> None:
             nonlocal status
+            if deadline.passed and not late:
+                return
             if message["type"] == "http.response.start":
+                deadline.met()
                 status = message["status"]
-                given = (*message.get("headers", ()), named)
+                given = [*message.get("headers", ()), named]
+                if "allowance" in state:
+                    given = counted(given, state["allowance"])
                 message["headers"] = hardened(scope["path"], given)
             await send(message)
 
+        deadline = Deadline(scope, scope["app"].state.system.settings.request_s, answer)
         try:
-            found = self._commands.find(scope["method"], scope["path"])
-            if found:
-                scope["route"], scope["path_params"] = found
-                await self._send(found[0], scope, receive, answer)
-            else:
-                await self._limited(scope, receive, answer)
+            await self._inside(scope, receive, answer)
         except ClientDisconnect:
             status = status or CLIENT_GONE
+        except asyncio.CancelledError:
+            if not deadline.passed or not await deadline.told():
+                raise
         except Exception as error:
             log.exception(
                 "unexpected error",
@@ -94,37 +111,38 @@ class Around:
             if status:
                 raise  # too late for an answer: the connection breaks off, and the client sees it
             detail = "something went wrong here; the server's log has it under this correlation id"
-            await problem(Request(scope), 500, "unexpected", detail)(scope, receive, answer)
+            unexpected = problem(Request(scope), 500, "unexpected", detail)
+            await unexpected(scope, receive, answer)
         finally:
+            deadline.met()
+            if deadline.passed:
+                await deadline.told()
             self._measure(scope, status or 500, time.perf_counter() - started)
 
-    async def _send(self, sending: Sending, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            response = await sending(request, await _body(scope, receive))
+            check_head(scope)
+            await self._count(scope)
+            body = await read_body(scope, receive, scope["app"].state.system.settings.body_bytes)
+            found = self._commands.find(scope["method"], scope["path"])
+            if found:
+                scope["route"], scope["path_params"] = found
+                response = await found[0](request, body)
         except Exception as error:  # noqa: BLE001 - what is not expected is raised again
-            response = told(request, error)
-        await response(scope, receive, send)
-
-    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count the body as it comes: a chunked one does not say how long it is."""
-        most: int = scope["app"].state.system.settings.body_bytes
-        received = 0
-
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > most:
-                raise TooLarge(most)
-            return message
-
-        if _length(scope) > most:
-            error = TooLarge(most)
-            answer = problem(Request(scope), error.status_code, "too_large", error.detail)
-            await answer(scope, receive, send)
+            await told(request, error)(scope, receive, send)
+            return
+        if found:
+            await response(scope, receive, send)
         else:
-            await self._app(scope, counted, send)
+            await self._app(scope, again(body, receive), send)
+
+    async def _count(self, scope: Scope) -> None:
+        if scope["path"] not in UNCOUNTED:
+            allowance = await self.rates.count(caller_of(scope, scope["app"].state.system))
+            scope["state"]["allowance"] = allowance
+            if not allowance.passed:
+                raise TooManyRequests(allowance)
 
     @staticmethod
     def _measure(scope: Scope, status: int, seconds: float) -> None:
@@ -140,25 +158,3 @@ def _headers(scope: Scope) -> dict[str, str]:
         name.decode("latin-1"): value.decode("latin-1")
         for name, value in reversed(scope["headers"])
     }
-
-
-async def _body(scope: Scope, receive: Receive) -> bytes:
-    """Return the whole body. Raises `TooLarge`, or `ClientDisconnect`."""
-    most: int = scope["app"].state.system.settings.body_bytes
-    if _length(scope) > most:
-        raise TooLarge(most)
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        body += message.get("body", b"")
-        if len(body) > most:
-            raise TooLarge(most)
-        if not message.get("more_body", False):
-            return bytes(body)
-
-
-def _length(scope: Scope) -> int:
-    value = scope["state"]["headers"].get("content-length", "")
-    return int(value) if LENGTH.fullmatch(value) else 0

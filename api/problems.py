@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
+from api.counting import TooManyRequests
 from api.ports import BadHeader, Unauthenticated
 from domain import Forbidden, Invalid, NotFound, Refused, Unproven
 from infra.dispatch import Contended, InFlight, KeyReused, Replayed
@@ -28,6 +29,9 @@ HTTP_CODES = {
     404: (404, "no_such_route"),
     405: (405, "method_not_allowed"),
     413: (413, "too_large"),
+    414: (414, "target_too_long"),
+    415: (415, "compressed_body"),
+    431: (431, "head_too_large"),
 }
 """What the framework refuses by itself: as which status and code it is told."""
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
@@ -38,6 +42,8 @@ MAX_ERRORS = 50
 """Validation errors named in one answer."""
 MAX_SHOWN = 100
 """Characters of a wrong value that an answer repeats."""
+MAX_PATH = 500
+"""Characters of a path that an answer repeats."""
 
 log = structlog.get_logger("aorist.http")
 
@@ -76,7 +82,7 @@ def problem(
         title=code.replace("_", " ").capitalize(),
         status=status,
         detail=detail,
-        instance=request.url.path,
+        instance=request.url.path[:MAX_PATH],
         code=code,
         correlation_id=correlation_of(request),
         errors=list(errors),
@@ -116,7 +122,7 @@ def _message(error: Any) -> str:
         return f"the body is not JSON: {error.get('ctx', {}).get('error', error['msg'])}"
     if isinstance(error.get("input"), bytes):
         return "the body must be JSON, with the header Content-Type: application/json"
-    if error["loc"] and error["loc"][-1] in SECRETS:
+    if not SECRETS.isdisjoint(error["loc"]):
         return str(error["msg"])
     value = repr(error.get("input"))
     shown = value if len(value) <= MAX_SHOWN else value[:MAX_SHOWN] + "…"
@@ -139,7 +145,7 @@ def _log_error(request: Request, error: LogError) -> Response:
 
 def _http(request: Request, error: HTTPException) -> Response:
     status, code = HTTP_CODES.get(error.status_code, (error.status_code, "http_error"))
-    detail = f"{request.method} {request.url.path}: {error.detail}"
+    detail = f"{request.method} {request.url.path[:MAX_PATH]}: {error.detail}"
     if code == "malformed":
         detail = "the body is no JSON in UTF-8, or too deep or with too long a number"
     return problem(request, status, code, detail, headers=dict(error.headers or {}))
@@ -161,6 +167,11 @@ def _too_many(request: Request, error: TooManyTries) -> Response:
     return problem(request, 429, "too_many_tries", str(error), headers=headers)
 
 
+def _too_many_requests(request: Request, error: TooManyRequests) -> Response:
+    headers = {"Retry-After": str(error.left.reset_s)}
+    return problem(request, 429, "too_many_requests", str(error), headers=headers)
+
+
 def _fixed(status: int, code: str, **headers: str) -> Callable[..., Response]:
     def handle(request: Request, error: Exception) -> Response:
         return problem(request, status, code, str(error), headers=headers)
@@ -174,6 +185,7 @@ HANDLERS: dict[type[Exception], Callable[..., Response]] = {
     ValidationError: _invalid,
     BadHeader: _fixed(422, "bad_header"),
     TooManyTries: _too_many,
+    TooManyRequests: _too_many_requests,
     Unauthenticated: _fixed(401, "unauthenticated", **CHALLENGE),
     BadToken: _fixed(401, "bad_token", **CHALLENGE),
     VersionMoved: _fixed(412, "version_moved"),

@@ -117,6 +117,10 @@ class Logins:
             raise BadToken("this login has ended, or the user is suspended; log in again")
         return Who(shown.user, shown.session, roles)
 
+    def signed_for(self, token: str) -> UUID:
+        """Return whom an access token was given to, who may act no more. Raises `BadToken`."""
+        return self._tokens.read_access(token).user
+
     async def appointed(self) -> bool:
         """Tell whether there is a first operator."""
         known = (await self._streams.get(Appointment, APPOINTMENT)).state

@@ -1,6 +1,7 @@
 """What can be configured: defaults, then a YAML file, then `AORIST_…`, then options."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,8 @@ MEMORY_KIB, PASSES = 19 * 1024, 2
 ENV_PREFIX = "AORIST_"
 CONFIG_VARIABLE = "AORIST_CONFIG"
 DEFAULT_FILE = Path("aorist.yaml")
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
+"""An origin as browsers write it (RFC 6454, 6.2). There is no `*`: each one is named."""
 OTHER_VARIABLES = {CONFIG_VARIABLE, "AORIST_TEST_POSTGRES_URL", "AORIST_TEST_KAFKA_BOOTSTRAP"}
 """Variables with the prefix that are no settings."""
 
@@ -127,6 +130,28 @@ class Settings(BaseSettings):
         default=10_000, ge=1, description="facts a reader may be behind before /readyz says so"
     )
     body_bytes: int = Field(default=1_000_000, ge=1_000, description="largest request body")
+    request_s: float = Field(
+        default=30, gt=0, le=600, description="how long a request may take, in seconds"
+    )
+    client_s: float = Field(
+        default=20,
+        gt=0,
+        le=600,
+        description="how long a client may take to send a head or a body, or to read, in seconds",
+    )
+    connections: int = Field(
+        default=1_000, ge=1, le=100_000, description="clients that may be connected at once"
+    )
+    caller_requests: int = Field(
+        default=6_000,
+        ge=1,
+        le=1_000_000_000,
+        description="requests of one caller in a minute; more are answered 429",
+    )
+    cors_origins: tuple[str, ...] = Field(
+        default=(),
+        description="origins whose pages may call the API from a browser: [https://shop.example]",
+    )
     page_limit: int = Field(default=200, ge=1, le=1000, description="most items on one page")
 
     kafka_bootstrap: str = Field(
@@ -175,6 +200,14 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"{url!r} names no known store; use sqlite:///FILE or postgresql://…"
                 )
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is no origin; write it like https://shop.example")
         return value
 
     def url_of(self, context: str) -> str:

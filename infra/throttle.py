@@ -1,21 +1,24 @@
 """How often something may be tried: by whoever tries, in a window of time that slides."""
 
 import time
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 from typing import NamedTuple
 
 from limits import RateLimitItemPerSecond
-from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from domain.identity.claim import folded
+from infra.counters import Counters
 
 WINDOW_S = 300
 SHARED = 10
 """How many times as often as one may try one account, one may try any, and any may try one."""
 MAX_COUNTED = 200_000
-"""Counters kept at once, of 300 bytes or so; beyond that nobody's tries are let through."""
+"""Counters kept at once, of 300 bytes or so. There are hardly as many tries in a window."""
+MAX_NETWORKS = 10_000
+"""Addresses whose networks are remembered."""
 NETWORK_BITS = 64
 """What of an IPv6 address one customer of a provider has: the rest is theirs to choose."""
 
@@ -40,7 +43,7 @@ class Throttle:
     """Counts tries to log in, in this process."""
 
     def __init__(self, tries: int) -> None:
-        self._storage = MemoryStorage()
+        self._storage = Counters(MAX_COUNTED)
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
         self._own = RateLimitItemPerSecond(tries, WINDOW_S, namespace="own")
         self._shared = RateLimitItemPerSecond(tries * SHARED, WINDOW_S, namespace="shared")
@@ -67,8 +70,6 @@ class Throttle:
         await self._limiter.clear(self._own, "account", folded(name), network_of(address))
 
     async def _count(self, limit: RateLimitItemPerSecond, *who: str) -> Left:
-        if len(self._storage.storage) > MAX_COUNTED:
-            raise TooManyTries(Left(0, WINDOW_S, limit.amount))
         passed = await self._limiter.hit(limit, *who)
         stats = await self._limiter.get_window_stats(limit, *who)
         reset_s = max(1, ceil(stats.reset_time - time.time()))
@@ -78,6 +79,7 @@ class Throttle:
         return left
 
 
+@lru_cache(MAX_NETWORKS)
 def network_of(address: str | None) -> str:
     """Return what of an address is one caller's: all of IPv4, the network of IPv6."""
     try:

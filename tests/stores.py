@@ -41,6 +41,7 @@ class Stores:
             password_memory_kib=8,
             password_passes=1,
             login_tries=10_000,
+            caller_requests=1_000_000_000,
         )
 
     def _sqlite(self) -> str:

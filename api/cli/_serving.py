@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 from socket import socket
 
-import uvicorn
 from fastapi import FastAPI
 
 from api.cli._program import fail, opened, out
 from api.cli._renewing import renewing
+from api.connections import Server
 from api.http import make_app
 from infra.access import USERS
 from infra.settings import Settings
@@ -24,26 +24,19 @@ async def served(settings: Settings, contexts: list[str] | None, readers: bool) 
     """Serve until the process is told to end."""
     async with opened(settings, contexts) as system, renewing(system):
         app = make_app(system, follow=readers)
-        config = uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_S,
-        )
-        server = _Server(config, app, system)
+        server = _Server(app, system)
         await server.serve()
         if not server.started:
             fail(f"cannot listen on {settings.host}:{settings.port}; choose another --port")
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """Prints where to go once it listens."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, system: System) -> None:
-        super().__init__(config)
+    def __init__(self, app: FastAPI, system: System) -> None:
+        settings = system.settings
+        place = {"host": settings.host, "port": settings.port}
+        super().__init__(app, settings, **place, timeout_graceful_shutdown=GRACE_S)
         self._app = app
         self._system = system
 

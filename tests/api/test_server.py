@@ -11,6 +11,7 @@ import psycopg
 import pytest
 import uvicorn
 
+from api.connections import Server
 from api.http import make_app
 from tests.api.http import ALICE, OPERATOR, problem
 from tests.log.test_unsteady_postgres import TERMINATE
@@ -25,13 +26,8 @@ Client = httpx.AsyncClient
 async def serving(
     scenario: Scenario, *, follow: bool = True
 ) -> AsyncIterator[tuple[Client, uvicorn.Server]]:
-    config = uvicorn.Config(
-        make_app(scenario.system, follow=follow),
-        port=0,
-        log_config=None,
-        timeout_graceful_shutdown=5,
-    )
-    server = uvicorn.Server(config)
+    app, settings = make_app(scenario.system, follow=follow), scenario.system.settings
+    server = Server(app, settings, port=0, timeout_graceful_shutdown=5)
     task = asyncio.create_task(server.serve())
     await until(lambda: server.started or task.done())
     port = server.servers[0].sockets[0].getsockname()[1]

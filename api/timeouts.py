@@ -1,0 +1,73 @@
+"""How long a request may take until its answer begins.
+
+A query that takes longer is given up. A command is not: it may be written already, and what came
+of it stands in its receipt. The caller is told so, and learns it by the same idempotency key.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.types import Message, Scope
+
+from api.problems import RETRY_AFTER_S, problem
+
+Answer = Callable[[Message, bool], Awaitable[None]]
+"""Sends a part of an answer; one that is late is sent in the request's place."""
+SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
+"""Methods that change nothing."""
+GIVEN_UP = "it took longer than {seconds} s and was given up; ask for less, or again later"
+GOES_ON = (
+    "it takes longer than {seconds} s and goes on; send it again with the same Idempotency-Key, "
+    "and the answer says what came of it. Without a key, look whether it has happened"
+)
+
+
+class Deadline:
+    """Answers in a request's place when that takes too long; what it answers later is dropped."""
+
+    __slots__ = ("_answer", "_scope", "_seconds", "_task", "_telling", "_timer", "passed")
+
+    def __init__(self, scope: Scope, seconds: float, answer: Answer) -> None:
+        self.passed = False
+        """Whether it has passed before the answer began."""
+        self._scope = scope
+        self._answer = answer
+        self._seconds = seconds
+        self._task = asyncio.current_task()
+        self._telling: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._pass)
+
+    def met(self) -> None:
+        """Stop the clock: the answer begins."""
+        self._timer.cancel()
+
+    async def told(self) -> bool:
+        """Wait until it is told that it has passed; tell whether the request was given up then."""
+        if self._telling:
+            await self._telling
+        if self._scope["method"] not in SAFE:
+            return False
+        if self._task:
+            self._task.uncancel()
+        return True
+
+    def _pass(self) -> None:
+        self.passed = True
+        self._telling = asyncio.create_task(self._tell(), name="too slow")
+        if self._task and self._scope["method"] in SAFE:
+            self._task.cancel()
+
+    async def _tell(self) -> None:
+        told = GIVEN_UP if self._scope["method"] in SAFE else GOES_ON
+        detail = told.format(seconds=self._seconds)
+        after = {"Retry-After": RETRY_AFTER_S}
+        slow = problem(Request(self._scope), 503, "too_slow", detail, headers=after)
+
+        async def nothing() -> Message:
+            raise NotImplementedError("an answer that is there already asks for nothing")
+
+        async def send(message: Message) -> None:
+            await self._answer(message, True)
+
+        await slow(self._scope, nothing, send)
