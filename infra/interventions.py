@@ -76,8 +76,9 @@ async def record(connection: AsyncConnection, context: str, made: Intervention) 
     numbers follow the order in which they become visible, and none is missed by who pages.
     """
     if connection.dialect.name != "sqlite":
-        lock = f"LOCK TABLE {context}.interventions IN SHARE ROW EXCLUSIVE MODE"
-        await connection.exec_driver_sql(lock)
+        # A lock of the table would need the right to change what is in it.
+        lock = "SELECT pg_advisory_xact_lock(hashtext('aorist-interventions-' || %s::text))"
+        await connection.exec_driver_sql(lock, (context,))
     id = uuid4()
     values = msgspec.structs.asdict(made)
     values["correlation_id"] = made.correlation_id or id

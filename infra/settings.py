@@ -37,6 +37,12 @@ class Settings(BaseSettings):
     context_database_urls: dict[str, str] = Field(
         default_factory=dict, description="a database of its own for a context: {banking: URL}"
     )
+    database_owner: str = Field(
+        default="", description="PostgreSQL role that `aorist migrate` migrates as, if another one"
+    )
+    database_owner_password: SecretStr = Field(
+        default=SecretStr(""), description="its password, which no other verb needs"
+    )
     development: bool = Field(
         default=False, description="accept the caller's name from the header Aorist-Actor"
     )

@@ -10,6 +10,7 @@ from infra.aside.parking import figures
 from infra.database import Database
 from infra.discovery import Features, Misbuilt, discover
 from infra.migrations import latest, revision
+from infra.ownership import may_change_facts
 from infra.reach import StoreAway, reach
 from infra.rebuilding.renewal import told
 from infra.settings import Settings, WrongConfiguration, load
@@ -52,13 +53,15 @@ async def _stores(settings: Settings, features: Features) -> AsyncIterator[Findi
             found = await revision(database, context)
             aside = await figures(database, context) if found == latest() else {}
             outdated = await _outdated(database, features, context) if found == latest() else []
+            only = found == latest() and not await may_change_facts(database, context)
+            adding = "; its role may add facts and change none" if only else ""
         except StoreAway as away:
             yield False, f"{context}: {away}"
             continue
         finally:
             await database.close()
         if found == latest():
-            yield True, f"{context}: {database} is at revision {found}"
+            yield True, f"{context}: {database} is at revision {found}{adding}"
             for said in outdated:
                 yield True, said  # whoever runs its readers sees to it
             for reader, parked in aside.items():

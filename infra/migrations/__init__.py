@@ -3,6 +3,7 @@
 Read-model tables are not here: they can be rebuilt from the log, so the engine makes them.
 """
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from alembic import context as alembic
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import ProgrammingError
 
 from infra.database import Database
+from infra.log.port import LogError
 
 
 def _config() -> Config:
@@ -48,8 +52,15 @@ def run_script(name: str) -> None:
         connection.exec_driver_sql(statement)
 
 
+class NotTheOwner(LogError):
+    """The tables are to be migrated, by another role than this one."""
+
+
 async def migrate(database: Database, context: str) -> None:
-    """Bring the log tables of `context` to the newest revision; creates its schema."""
+    """Bring the log tables of `context` to the newest revision; creates its schema.
+
+    Raises `NotTheOwner`.
+    """
     if await revision(database, context) == latest():
         return  # the usual case, and much faster than to have it found out by alembic
 
@@ -62,6 +73,18 @@ async def migrate(database: Database, context: str) -> None:
 
     if await revision(database, context) == latest():
         return
+    try:
+        await _upgrade(database, upgrade)
+    except ProgrammingError as error:
+        if isinstance(error.orig, InsufficientPrivilege):
+            raise NotTheOwner(
+                f"{context}: its tables in {database} are not those of this program, and this role "
+                "may not change them; run aorist migrate with database_owner"
+            ) from error
+        raise
+
+
+async def _upgrade(database: Database, upgrade: Callable[[Connection], None]) -> None:
     async with database.write() as connection:
         # Two processes may start at once: the second waits, then finds nothing to do.
         await database.lock_structure(connection)
