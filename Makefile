@@ -22,11 +22,13 @@ test: check services ## run every check and every test, PostgreSQL and Kafka inc
 soak: $(INSTALLED) ## kill writers, readers and PostgreSQL hundreds of times, and check the logs
 	@.venv/bin/python -m tests.soak --kills 300
 
-check: $(INSTALLED) ## check format, lint, types and import contracts
+check: $(INSTALLED) ## check format, lint, types, import contracts, security, and that no secret is in it
 	@.venv/bin/ruff format --check --quiet . || (echo "format: run .venv/bin/ruff format ." && false)
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
+	@.venv/bin/bandit --quiet --configfile pyproject.toml --recursive api commands domain infra projections sagas
+	@.make/secrets
 
 bench: services ## measure speed beside references (some of it: make bench ARGS="--only hot")
 	@set -a && . ./.services/env && unset AORIST_DATABASE_URL && .venv/bin/python -m tests.bench $(ARGS)

@@ -104,7 +104,7 @@ def test_an_unknown_context_is_named(empty: Settings) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql://somebody:secret@127.0.0.1:1/nowhere",
+        "postgresql://somebody:secret@127.0.0.1:1/nowhere",  # pragma: allowlist secret
         "sqlite:////proc/nowhere.db",
         "sqlite:////proc/nowhere/folder/new.db",
         "sqlite:////etc/hostname/nowhere.db",

@@ -95,7 +95,7 @@ class Pass:
         self._database = database
         self._clock = clock
         self._sample = sample
-        self._chance = chance or Random()  # noqa: S311 - a sample is no secret
+        self._chance = chance or Random()  # nosec B311 # noqa: S311 - a sample is no secret
         self._targets = 0
 
     async def begin(self) -> None:

@@ -17,7 +17,7 @@ from infra.services._system import (
 )
 
 CONTAINER_PORT = 5432
-PASSWORD = "aorist"
+PASSWORD = "aorist"  # pragma: allowlist secret - on the loopback address only
 USER = "aorist"
 DATABASE = "aorist"
 TEST_DATABASE = "aorist_test"

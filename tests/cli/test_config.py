@@ -45,7 +45,10 @@ def test_a_file_is_found_by_name_and_by_variable(embedded: Program, folder: Path
 
 
 def test_passwords_are_not_shown(embedded: Program, folder: Path) -> None:
-    env = {"AORIST_CONTEXT_DATABASE_URLS": '{"banking": "postgresql://a:secret@h/d"}'}
+    env = {
+        # pragma: allowlist nextline secret
+        "AORIST_CONTEXT_DATABASE_URLS": '{"banking": "postgresql://a:secret@h/d"}'
+    }
     said = embedded("config", env=env).out
     assert "secret" not in said
     assert "postgresql://a:***@h/d" in said

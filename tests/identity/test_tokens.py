@@ -84,6 +84,8 @@ ATTACKS: dict[str, Callable[[Issuer], str]] = {
     "another algorithm's name": lambda it: it.signed(it.header | {"alg": "ES256"}, it.claims),
     "another key": lambda it: it.of_another_key(),
     "a key that it brings along": lambda it: it.of_another_key(
+        # The public key of RFC 8037.
+        # pragma: allowlist nextline secret
         jwk={"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
     ),
     "a key elsewhere": lambda it: it.of_another_key(jku="https://example.org/keys"),
