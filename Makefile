@@ -1,6 +1,6 @@
 # Short targets; `make` alone lists them. Needs make and Python 3.11 or newer, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check bench services services-stop migrate lock clean
+.PHONY: help run test soak check fuzz bench services services-stop migrate lock clean
 
 # Where it is set, every program that a test starts would be compiled anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -29,6 +29,9 @@ check: $(INSTALLED) ## check format, lint, types, import contracts, security, an
 	@.venv/bin/lint-imports --no-logo
 	@.venv/bin/bandit --quiet --configfile pyproject.toml --recursive api commands domain infra projections sagas
 	@.make/secrets
+
+fuzz: $(INSTALLED) ## call every route with what its documentation allows, and with what it does not
+	@.venv/bin/python -m tests.fuzz $(ARGS)
 
 bench: services ## measure speed beside references (some of it: make bench ARGS="--only hot")
 	@set -a && . ./.services/env && unset AORIST_DATABASE_URL && .venv/bin/python -m tests.bench $(ARGS)

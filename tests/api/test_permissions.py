@@ -26,7 +26,7 @@ ROLES = (
     *("merchant", "teller", "risk officer", "moderator", "operator", "auditor", "service"),
 )
 NO_PERMISSION = {"not_allowed", "not_yours", "not_an_inspector", "unauthenticated"}
-PATH_ONLY = {"kind", "id"}
+PATH_ONLY = {"kind", "id", "context"}
 ENDLESS = "/api/v1/events/stream"
 BY_TOKEN_ONLY = "/api/v1/logout"
 ADDRESS = {
@@ -60,6 +60,7 @@ class House:
         self.document = http.get("//openapi.json").json()
         self.ids: dict[str, str] = {"user_id": str(ALICE), "member_id": str(ALICE)}
         self.ids |= {"holder_id": str(ALICE), "customer_id": str(ALICE), "kind": "banking.account"}
+        self.ids["context"] = "banking"
         self._fill()
 
     def _fill(self) -> None:
