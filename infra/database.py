@@ -17,6 +17,7 @@ from sqlalchemy.exc import DataError, InterfaceError, OperationalError, TimeoutE
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from infra.log.port import Rejected, Unavailable
+from infra.secrecy import shown_url
 
 SQLITE_BUSY_S = 30.0
 """How long a process waits for another one's write to a SQLite file."""
@@ -129,7 +130,7 @@ class Database:
 
     def __str__(self) -> str:
         """Return the URL without its password."""
-        return self.url.render_as_string(hide_password=True)
+        return shown_url(self.url)
 
     @asynccontextmanager
     async def write(

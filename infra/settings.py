@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import make_url
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from infra.secrecy import SECRETS, require_store
 
 MEMORY_KIB, PASSES = 19 * 1024, 2
 """The least that the OWASP Password Storage Cheat Sheet asks of Argon2id; 31 ms on one core."""
@@ -32,10 +33,13 @@ class Settings(BaseSettings):
 
     database_url: str = Field(
         default="sqlite:///data/aorist.db",
+        repr=False,
         description="where logs and read models are kept: sqlite:///FILE or postgresql://…",
     )
     context_database_urls: dict[str, str] = Field(
-        default_factory=dict, description="a database of its own for a context: {banking: URL}"
+        default_factory=dict,
+        repr=False,
+        description="a database of its own for a context: {banking: URL}",
     )
     database_owner: str = Field(
         default="", description="PostgreSQL role that `aorist migrate` migrates as, if another one"
@@ -202,10 +206,7 @@ class Settings(BaseSettings):
     @classmethod
     def _known_store(cls, value: Any) -> Any:
         for url in value.values() if isinstance(value, dict) else [value]:
-            if not str(url).startswith(("sqlite:///", "postgresql://", "postgres://")):
-                raise ValueError(
-                    f"{url!r} names no known store; use sqlite:///FILE or postgresql://…"
-                )
+            require_store(url)
         return value
 
     @field_validator("cors_origins")
@@ -254,10 +255,16 @@ def load(file: Path | None = None, **options: object) -> tuple[Settings, dict[st
     except ValidationError as wrong:
         problems = [
             f"{error['loc'][0]} (from {sources.get(str(error['loc'][0]), 'unknown')}): "
-            f"{error['msg']}, got {error['input']!r}"
+            f"{error['msg']}{_given(error)}"
             for error in wrong.errors()
         ]
-        raise WrongConfiguration("; ".join(problems)) from wrong
+        raise WrongConfiguration("; ".join(problems)) from None  # which has the values
+    except SettingsError as wrong:
+        raise WrongConfiguration(f"environment: {wrong}; write it as JSON") from None
+
+
+def _given(error: Any) -> str:
+    return "" if error["loc"][0] in SECRETS else f", got {error['input']!r}"
 
 
 def _read(path: Path, *, required: bool) -> dict[str, Any]:
@@ -272,16 +279,10 @@ def _read(path: Path, *, required: bool) -> dict[str, Any]:
     try:
         content = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        raise WrongConfiguration(f"configuration file {path} is not YAML: {error}") from error
+        # What it says repeats lines of the file, and there may be a password in one.
+        mark = getattr(error, "problem_mark", None)
+        place = f"; look at line {mark.line + 1}" if mark else ""
+        raise WrongConfiguration(f"configuration file {path} is not YAML{place}") from None
     if not isinstance(content, dict):
         raise WrongConfiguration(f"configuration file {path} must map names to values")
     return content
-
-
-def without_password(value: object) -> object:
-    """Return a setting's value as it may be shown: URLs without their password."""
-    if isinstance(value, dict):
-        return {key: without_password(item) for key, item in value.items()}
-    if isinstance(value, str) and "://" in value:
-        return make_url(value).render_as_string(hide_password=True)
-    return value

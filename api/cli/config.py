@@ -3,7 +3,8 @@
 import typer
 
 from api.cli._program import WRONG_USE, aligned, fail, out
-from infra.settings import Settings, WrongConfiguration, load, without_password
+from infra.secrecy import without_password
+from infra.settings import Settings, WrongConfiguration, load
 
 
 def config(context: typer.Context) -> None:

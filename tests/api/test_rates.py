@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from uuid import uuid4
 
 import pytest
 from limits.aio.storage import MemoryStorage
@@ -10,7 +9,7 @@ from limits.aio.storage import MemoryStorage
 from api.middleware import Around
 from infra.counters import Counters
 from infra.rates import WINDOW_S, Elsewhere, Rates
-from tests.api.http import ALICE, BOB, OPERATOR, Http, problem
+from tests.api.http import BOB, Http, problem
 from tests.identity.people import PASSWORD
 
 MOST = 4
@@ -162,19 +161,3 @@ def test_pages_of_others_may_not(api: Http, monkeypatch: pytest.MonkeyPatch) -> 
         assert api.send("OPTIONS", "/profiles", headers=asked).status_code == 400
         answer = api.get("/timeline", headers={"Origin": origin})
         assert "Access-Control-Allow-Origin" not in answer.headers
-
-
-def test_keys_of_others_tell_nothing(api: Http) -> None:
-    """The same key by another caller is another key: nothing comes back, nothing is refused."""
-    key = {"Idempotency-Key": str(uuid4())}
-    mine = api.post("/profiles", {"name": "Alice"}, headers=key)
-    other = api.post("/profiles", {"name": "Bob"}, headers={**key, "Aorist-Actor": str(BOB)})
-    assert (mine.status_code, other.status_code) == (201, 201)
-    assert "Idempotent-Replayed" not in other.headers
-    assert str(ALICE) not in other.text
-    stranger = api.post("/profiles", {"name": "Alice"}, headers={**key, "Aorist-Actor": ""})
-    problem(stranger, 401, "unauthenticated")
-    refused = api.post(
-        "/profiles", {"name": "Alice"}, headers={**key, **OPERATOR, "Aorist-Roles": "auditor"}
-    )
-    assert "Idempotent-Replayed" not in refused.headers
