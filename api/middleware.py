@@ -16,7 +16,7 @@ from api.hardening import EXPOSED, hardened
 from api.ports import AFTER, IF_MATCH, KEY, REASON
 from api.problems import problem, told
 from api.sending import Commands
-from api.timeouts import Deadline
+from api.timeouts import Timeouts
 from infra.clock import SystemIds
 from infra.rates import Rates
 from infra.telemetry import Telemetry
@@ -56,6 +56,7 @@ class Around:
         self._app = app
         self._commands = commands
         self._ids = SystemIds()
+        self._timeouts = Timeouts()
         self._inside: ASGIApp = self._handle
         if origins:
             self._inside = CORSMiddleware(
@@ -85,7 +86,7 @@ class Around:
             if deadline.passed and not late:
                 return
             if message["type"] == "http.response.start":
-                deadline.met()
+                self._timeouts.met(deadline)
                 status = message["status"]
                 given = [*message.get("headers", ()), named]
                 if "allowance" in state:
@@ -93,7 +94,8 @@ class Around:
                 message["headers"] = hardened(scope["path"], given)
             await send(message)
 
-        deadline = Deadline(scope, scope["app"].state.system.settings.request_s, answer)
+        seconds = scope["app"].state.system.settings.request_s
+        deadline = self._timeouts.begin(scope, seconds, answer)
         try:
             await self._inside(scope, receive, answer)
         except ClientDisconnect:
@@ -114,7 +116,7 @@ class Around:
             unexpected = problem(Request(scope), 500, "unexpected", detail)
             await unexpected(scope, receive, answer)
         finally:
-            deadline.met()
+            self._timeouts.met(deadline)
             if deadline.passed:
                 await deadline.told()
             self._measure(scope, status or 500, time.perf_counter() - started)

@@ -8,7 +8,7 @@ from limits.aio.storage import MemoryStorage
 
 from api.middleware import Around
 from infra.counters import Counters
-from infra.rates import WINDOW_S, Elsewhere, Rates
+from infra.rates import WINDOW_S, Rates
 from tests.api.http import BOB, Http, problem
 from tests.identity.people import PASSWORD
 
@@ -94,7 +94,7 @@ def test_a_token_is_counted_for_its_user_and_a_wrong_one_for_the_address(
 
 def test_counters_agree_with_those_of_the_library() -> None:
     async def both() -> None:
-        ours, theirs = Rates(MOST), Rates(MOST, Elsewhere(MemoryStorage()))
+        ours, theirs = Rates(MOST), Rates(MOST, MemoryStorage())
         for _ in range(MOST + 2):
             one, other = await ours.count("x"), await theirs.count("x")
             assert (one.passed, one.left, one.of) == (other.passed, other.left, other.of)
@@ -120,14 +120,11 @@ def test_a_window_slides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_counters_are_bounded_and_forget_the_oldest() -> None:
-    async def counted() -> None:
-        counters = Counters(3)
-        for number in range(10):
-            await counters.take(str(number), 1, WINDOW_S)
-        assert len(counters) == 3
-        assert not (await counters.take("9", 1, WINDOW_S)).passed
-
-    asyncio.run(counted())
+    counters = Counters(3)
+    for number in range(10):
+        counters.take(str(number), 1, WINDOW_S)
+    assert len(counters) == 3
+    assert not counters.take("9", 1, WINDOW_S).passed
 
 
 # ── other origins ────────────────────────────────────────────────────────────────────────────
