@@ -1,5 +1,6 @@
 """The OpenAPI document: what FastAPI knows, with every error a route can give, and examples."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
@@ -38,6 +39,11 @@ ERRORS: dict[int, tuple[str, str]] = {
         "the store is away or behind, or it took too long; try again after `Retry-After`",
     ),
 }
+HEADERS = {
+    "RateLimit-Policy": ("requests of a caller: q in w seconds", '"requests";q=6000;w=60'),
+    "RateLimit": ("of those, r are left; there are more in t seconds", '"requests";r=5999;t=1'),
+}
+"""Of every answer to a request that is counted."""
 ANY = (401, 403, 404, 408, 413, 414, 415, 422, 429, 431, 500, 503)
 WRITING = (409, 412)
 
@@ -57,6 +63,10 @@ def documented(app: FastAPI) -> dict[str, Any]:
             [(Problem, "serialization")], ref_template=REFERENCE + "{model}"
         )
         schemas.update(definitions["$defs"])
+        document["components"]["headers"] = {
+            name: {"description": told, "schema": {"type": "string"}, "example": example}
+            for name, (told, example) in HEADERS.items()
+        }
         document["components"]["responses"] = {str(status): _problem(status) for status in ERRORS}
         for path, operations in document["paths"].items():
             for method, operation in operations.items():
@@ -64,6 +74,9 @@ def documented(app: FastAPI) -> dict[str, Any]:
                     for status in sorted((*ANY, *WRITING) if method != "get" else ANY):
                         reference = {"$ref": f"#/components/responses/{status}"}
                         operation["responses"][str(status)] = reference
+                    for answer in operation["responses"].values():
+                        if "$ref" not in answer:
+                            answer["headers"] = _references("headers", HEADERS)
                 elif path == "/readyz":
                     operation["responses"]["503"] = operation["responses"]["200"]
                 _tidy_body(operation, schemas)
@@ -90,11 +103,18 @@ def _problem(status: int) -> dict[str, Any]:
         "description": text,
         "content": {"application/problem+json": content},
     }
+    if status != 408:  # it never was a request
+        answer["headers"] = _references("headers", HEADERS)
     if status in (429, 503):
-        answer["headers"] = {
-            "Retry-After": {"description": "seconds to wait", "schema": {"type": "integer"}}
+        answer["headers"]["Retry-After"] = {
+            "description": "seconds to wait",
+            "schema": {"type": "integer"},
         }
     return answer
+
+
+def _references(kind: str, names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/{kind}/{name}"} for name in names}
 
 
 def _tidy_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:

@@ -124,8 +124,8 @@ class Around:
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            check_head(scope)
             await self._count(scope)
+            check_head(scope)
             body = await read_body(scope, receive, scope["app"].state.system.settings.body_bytes)
             found = self._commands.find(scope["method"], scope["path"])
             if found:

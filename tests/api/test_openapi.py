@@ -120,6 +120,16 @@ def test_headers_are_documented(document: dict[str, Any]) -> None:
     assert headers("/posts/{post_id}", "get") == {"Aorist-After"}
 
 
+def test_every_answer_says_how_many_requests_are_left(document: dict[str, Any]) -> None:
+    for _, path, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            found = answer
+            if "$ref" in answer:
+                found = document["components"]["responses"][status]
+            counted = path.startswith("/api/v1/") and status != "408"
+            assert ("RateLimit" in found.get("headers", {})) == counted, f"{path} {status}"
+
+
 def test_amounts_are_shown_with_their_currency(document: dict[str, Any]) -> None:
     account = document["components"]["schemas"]["Account"]["properties"]
     assert account["balance"] == {"$ref": "#/components/schemas/MoneyShown"}

@@ -6,6 +6,7 @@ import re
 import pytest
 from limits.aio.storage import MemoryStorage
 
+from api.bounds import MAX_HEAD
 from api.middleware import Around
 from infra.counters import Counters
 from infra.rates import WINDOW_S, Rates
@@ -46,7 +47,7 @@ def test_each_answer_says_how_many_requests_are_left(limited: Http) -> None:
         limited.post("/profiles", {"name": "Alice"}),  # a command
         limited.post("/profiles", {"nome": "Alice"}),  # a refusal
         limited.get("/timeline"),  # a query
-        limited.get("/nowhere"),
+        limited.get("/nowhere", headers={"X": "x" * MAX_HEAD}),
     ]
     assert [left(answer) for answer in answers] == [3, 2, 1, 0]
 

@@ -3,10 +3,11 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from typing import Any
 
+import psycopg
 import pytest
 import uvicorn
 
@@ -15,6 +16,7 @@ from infra.settings import Settings
 from tests.api.http import ALICE, Http, problem
 from tests.api.test_server import Client, serving
 from tests.scenario import Scenario, until
+from tests.stores import Stores
 
 PROFILE = {"name": "Alice"}
 BEGUN = b"POST /api/v1/profiles HTTP/1.1\r\nHost: x\r\nAorist-Actor: a\r\n"
@@ -23,7 +25,7 @@ Body = Callable[[Client, uvicorn.Server], Awaitable[None]]
 
 
 @pytest.fixture
-def world(all_stores: Any) -> Any:
+def world(all_stores: Stores) -> Iterator[Scenario]:
     """How long something takes has nothing to do with the store."""
     scenario = Scenario(all_stores.settings("sqlite"), None)
     yield scenario
@@ -143,6 +145,27 @@ def test_a_query_that_takes_too_long_is_given_up(api: Http) -> None:
     assert "was given up" in problem(waits, 503, "too_slow")["detail"]
     system.settings = system.settings.model_copy(update={"request_s": 30})
     problem(api.get(f"/profiles/{ALICE}"), 404, "not_found")
+
+
+def test_queries_that_are_given_up_leave_their_connections(all_stores: Stores) -> None:
+    """More of them than there are connections: PostgreSQL has a table locked meanwhile."""
+    scenario = Scenario(all_stores.settings("postgres"), None)
+    http, system = Http(scenario), scenario.system
+    system.settings = system.settings.model_copy(update={"request_s": 0.05})
+    path = f"/profiles/{ALICE}"
+    try:
+        with psycopg.connect(system.databases["social"].conninfo) as other:
+            other.execute("LOCK TABLE social.profiles IN ACCESS EXCLUSIVE MODE")
+            for _ in range(system.settings.database_connections + 2):
+                problem(http.get(path), 503, "too_slow")
+            asking = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
+            assert other.execute(asking, ["social.profiles"]).fetchone() == (0,)
+        system.settings = system.settings.model_copy(update={"request_s": 30})
+        problem(http.get(path), 404, "not_found")
+        assert system.databases["social"].connections()["active"] == 0
+    finally:
+        http.close()
+        scenario.close()
 
 
 def test_a_command_that_takes_too_long_goes_on_and_its_key_says_what_came_of_it(

@@ -69,6 +69,13 @@ WRONG = {
     "not YAML": ("a: [", {}, "aorist.yaml is not YAML"),
     "not a mapping": ("- 1", {}, "must map names to values"),
     "wrong in the file": ("port: 99999", {}, "port (from file aorist.yaml)"),
+    "every origin": ("cors_origins: ['*']", {}, "cors_origins (from file aorist.yaml)"),
+    "an origin with a path": (
+        "",
+        {"AORIST_CORS_ORIGINS": '["https://shop.example/"]'},
+        "'https://shop.example/' is no origin",
+    ),
+    "origins that are no list": ("", {"AORIST_CORS_ORIGINS": "https://x.example"}, "JSON"),
     "no such file": ("", {"AORIST_CONFIG": "no.yaml"}, "no.yaml does not exist"),
 }
 
@@ -103,6 +110,12 @@ def test_a_store_that_is_away_is_one_sentence(folder: Path) -> None:
     said = away("events", code=1).err
     assert said.startswith("aorist: postgresql://nobody@127.0.0.1:1/nothing")
     assert len(said.splitlines()) == 1
+
+
+def test_origins_are_a_list(embedded: Program, folder: Path) -> None:
+    env = {"AORIST_CORS_ORIGINS": '["https://shop.example", "http://localhost:5173"]'}
+    said = embedded("config", env=env).out
+    assert "('https://shop.example', 'http://localhost:5173')" in row(said, "cors_origins")
 
 
 def test_a_password_is_not_shown(embedded: Program, folder: Path) -> None:
