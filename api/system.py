@@ -23,7 +23,7 @@ from domain import NotFound
 from infra.audit import Place, trail
 from infra.cursors import BadCursor
 from infra.deadlines import Deadlines
-from infra.history import facts_after, facts_of, has_topic, shown, state_at
+from infra.history import facts_after, facts_of, has_topic, require_reached, shown, state_at
 from infra.log.port import CorruptFact, LogError, Recorded, Unavailable
 from infra.log.unbroken import read_on
 from infra.migrations import latest, revision
@@ -137,6 +137,8 @@ async def events_stream(
     log = _log(system, context)
     last = request.headers.get("Last-Event-ID", "")
     start = int(last) if last.isascii() and last.isdigit() and len(last) < 19 else after
+    if start:
+        await require_reached(log.store, start)
     position = await log.store.head() if start is None else start
     return StreamingResponse(
         _server_sent(system, context, position, topic),

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import msgspec
 
-from domain import Envelope, Event, NotFound, State
+from domain import Envelope, Event, Invalid, NotFound, State
 from infra.discovery import Features
 from infra.loading import fold
-from infra.log.port import MAX_PAGE, Recorded
+from infra.log.port import MAX_PAGE, Recorded, Store
 from infra.log.unbroken import read_on
 from infra.system import System
 
@@ -67,6 +67,20 @@ def _require_kind(recorded: list[Recorded], kind: str) -> None:
         raise NoSuchAggregate(f"{at.stream} is the id of a {at.kind}, not of a {kind}")
 
 
+class BehindTheEnd(Invalid, code="behind_the_end"):
+    """A log ends before the position that somebody wants to go on from."""
+
+
+async def require_reached(store: Store, after: int) -> None:
+    """Raise `BehindTheEnd` for a position that a log has not reached."""
+    head = await store.head()
+    if after > head:
+        raise BehindTheEnd(
+            f"the {store.context} log ends at position {head}, so nobody has seen {after}; go on "
+            "from a position that an answer gave. If one did, the log has lost facts since"
+        )
+
+
 async def facts_after(
     system: System,
     context: str,
@@ -78,10 +92,12 @@ async def facts_after(
 ) -> AsyncIterator[tuple[Event, Envelope]]:
     """Yield the facts of a log with position > `after`, in order; `page` are read at once.
 
-    `topic` may be a prefix that ends in a dot. Raises `CorruptFact` at one that cannot be read,
-    and where one is missing in the whole of the log.
+    `topic` may be a prefix that ends in a dot. Raises `BehindTheEnd`; `CorruptFact` at one that
+    cannot be read, and where one is missing in the whole of the log.
     """
     store = system.logs[context].store
+    if after:
+        await require_reached(store, after)
     version = 0
     while True:
         found: Sequence[Recorded]

@@ -244,6 +244,17 @@ def test_strange_values_find_nothing_or_are_refused(api: Http, path: str) -> Non
         assert answer.status_code in (404, 422), answer.text
 
 
+@pytest.mark.parametrize("more", ["", "&topic=social.post.drafted", f"&stream={ALICE}"])
+def test_a_position_behind_the_end_of_a_log_is_the_callers_mistake(api: Http, more: str) -> None:
+    """Or the log has lost facts that this caller has seen: to say that there are none would lie."""
+    api.post("/profiles", PROFILE)
+    path = "/events?context=social&after={}" + more
+    assert api.get(path.format(1), headers=OPERATOR).status_code == 200
+    for route in (path.format(2), "/events/stream" + path.format(2).removeprefix("/events")):
+        said = problem(api.get(route, headers=OPERATOR), 422, "behind_the_end")
+        assert "ends at position 1" in said["detail"]
+
+
 def test_text_of_any_script_is_kept_as_it_is(api: Http) -> None:
     name, bio = "Ålicé 李 🙂", "‮right to left​ \n\tline"
     made = api.post("/profiles", {"name": name, "bio": bio})
