@@ -46,7 +46,7 @@ def _all(house: House, examples: int, start: int) -> int:
             sent += fuzz(house.http, operation, house.ids, examples, start)
         except FailureGroup as found:
             wrong += 1
-            print(f"WRONG {operation.label}", *found.exceptions, sep="\n    ", flush=True)
+            print(f"WRONG {operation.label}", found, sep="\n", flush=True)
     print(f"{sent} calls, {wrong} routes with answers that are wrong or not documented")
     return min(wrong, 1)
 
