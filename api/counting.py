@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from starlette.types import Scope
 
 from api.hardening import Header
-from api.ports import ACTOR
+from api.ports import ACTOR, MAX_ACTOR
 from infra.rates import WINDOW_S, Allowance
 from infra.system import System
 from infra.throttle import network_of
@@ -37,7 +37,7 @@ def caller_of(scope: Scope, system: System) -> str:
         except BadToken:
             pass  # what is wrong with it is told by the route that wants one
     elif system.settings.development and (actor := headers.get(ACTOR.lower())):
-        return f"actor {actor}"
+        return f"actor {actor[:MAX_ACTOR]}"
     client = scope.get("client")
     return f"network {network_of(client[0] if client else None)}"
 

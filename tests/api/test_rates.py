@@ -128,6 +128,13 @@ def test_counters_are_bounded_and_forget_the_oldest() -> None:
     assert not counters.take("9", 1, WINDOW_S).passed
 
 
+def test_a_long_name_is_not_kept_as_it_is(limited: Http) -> None:
+    for number in range(MOST):
+        limited.get("/timeline", headers={"Aorist-Actor": "x" * 1_000 + str(number)})
+    long = {"Aorist-Actor": "x" * 2_000}
+    problem(limited.get("/timeline", headers=long), 429, "too_many_requests")
+
+
 # ── other origins ────────────────────────────────────────────────────────────────────────────
 
 
