@@ -1,14 +1,28 @@
 """How settings are told whose values are secrets, or have some inside."""
 
+from collections.abc import Iterator
+
+from pydantic import BaseModel, SecretStr
 from sqlalchemy import URL, make_url
 
-SECRETS = frozenset(
-    {"database_url", "context_database_urls", "database_owner_password", "kafka_password"}
-)
-"""Settings whose wrong values are not repeated: there is a password in each."""
 HIDDEN = "***"
 PARAMETERS = frozenset({"password", "sslpassword"})
 """What a PostgreSQL URL may have behind its question mark that is not shown."""
+
+
+def is_secret(settings: type[BaseModel], name: str) -> bool:
+    """Tell whether a setting is a secret, or may have one inside: a URL has its password."""
+    field = settings.model_fields.get(name)
+    return field is not None and (field.annotation is SecretStr or name.endswith(("_url", "_urls")))
+
+
+def texts(value: object) -> Iterator[str]:
+    """Yield the texts in a value that was given for a setting, the longest first."""
+    inside = list(value.values()) if isinstance(value, dict) else value
+    if isinstance(inside, list | tuple):
+        yield from sorted((text for one in inside for text in texts(one)), key=len, reverse=True)
+    elif value:
+        yield str(value)
 
 
 def shown_url(url: URL | str) -> str:

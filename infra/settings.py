@@ -1,15 +1,14 @@
 """What can be configured: defaults, then a YAML file, then `AORIST_…`, then options."""
 
-import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from infra.secrecy import SECRETS, require_store
+from infra.secrecy import HIDDEN, is_secret, require_store
 
 MEMORY_KIB, PASSES = 19 * 1024, 2
 """The least that the OWASP Password Storage Cheat Sheet asks of Argon2id; 31 ms on one core."""
@@ -33,12 +32,10 @@ class Settings(BaseSettings):
 
     database_url: str = Field(
         default="sqlite:///data/aorist.db",
-        repr=False,
         description="where logs and read models are kept: sqlite:///FILE or postgresql://…",
     )
     context_database_urls: dict[str, str] = Field(
         default_factory=dict,
-        repr=False,
         description="a database of its own for a context: {banking: URL}",
     )
     database_owner: str = Field(
@@ -217,72 +214,11 @@ class Settings(BaseSettings):
                 raise ValueError(f"{origin!r} is no origin; write it like https://shop.example")
         return value
 
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Let its text hold no secrets, wherever it is written to."""
+        for name, value in super().__repr_args__():
+            yield name, HIDDEN if is_secret(type(self), name or "") else value
+
     def url_of(self, context: str) -> str:
         """Return the database URL of a context."""
         return self.context_database_urls.get(context, self.database_url)
-
-
-def load(file: Path | None = None, **options: object) -> tuple[Settings, dict[str, str]]:
-    """Return the settings, and for each one where its value came from.
-
-    Raises `WrongConfiguration` for a file that cannot be read, an unknown name or a wrong value.
-    """
-    path = file or (Path(os.environ[CONFIG_VARIABLE]) if CONFIG_VARIABLE in os.environ else None)
-    from_file = _read(path or DEFAULT_FILE, required=path is not None)
-    given = {name: value for name, value in options.items() if value is not None}
-    known = set(Settings.model_fields)
-    for name in from_file.keys() - known:
-        raise WrongConfiguration(f"{path or DEFAULT_FILE}: unknown setting {name!r}")
-    for name in os.environ:
-        setting = name.removeprefix(ENV_PREFIX).lower()
-        if name.startswith(ENV_PREFIX) and setting not in known and name not in OTHER_VARIABLES:
-            raise WrongConfiguration(f"environment: unknown setting {name}")
-    sources = {
-        name: (
-            "option"
-            if name in given
-            else f"environment {ENV_PREFIX}{name.upper()}"
-            if ENV_PREFIX + name.upper() in os.environ
-            else f"file {path or DEFAULT_FILE}"
-            if name in from_file
-            else "default"
-        )
-        for name in Settings.model_fields
-    }
-    in_file = {k: v for k, v in from_file.items() if sources[k].startswith("file")}
-    try:
-        return Settings(**{**in_file, **given}), sources
-    except ValidationError as wrong:
-        problems = [
-            f"{error['loc'][0]} (from {sources.get(str(error['loc'][0]), 'unknown')}): "
-            f"{error['msg']}{_given(error)}"
-            for error in wrong.errors()
-        ]
-        raise WrongConfiguration("; ".join(problems)) from None  # which has the values
-    except SettingsError as wrong:
-        raise WrongConfiguration(f"environment: {wrong}; write it as JSON") from None
-
-
-def _given(error: Any) -> str:
-    return "" if error["loc"][0] in SECRETS else f", got {error['input']!r}"
-
-
-def _read(path: Path, *, required: bool) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        if required:
-            raise WrongConfiguration(f"configuration file {path} does not exist") from None
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise WrongConfiguration(f"configuration file {path} cannot be read: {error}") from error
-    try:
-        content = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        # What it says repeats lines of the file, and there may be a password in one.
-        mark = getattr(error, "problem_mark", None)
-        place = f"; look at line {mark.line + 1}" if mark else ""
-        raise WrongConfiguration(f"configuration file {path} is not YAML{place}") from None
-    if not isinstance(content, dict):
-        raise WrongConfiguration(f"configuration file {path} must map names to values")
-    return content

@@ -14,6 +14,7 @@ from rich.console import Console
 from domain import Refused
 from infra.candidates.whatif import RunFailed
 from infra.collector import look_rarely
+from infra.configuration import load
 from infra.discovery import Misbuilt
 from infra.keys import NoKeys
 from infra.log.port import LogError
@@ -22,7 +23,7 @@ from infra.queries import Behind
 from infra.reach import StoreAway
 from infra.rebuilding.shadow import RebuiltElsewhere
 from infra.rows.rowchanges import ImpossibleChange
-from infra.settings import Settings, WrongConfiguration, load
+from infra.settings import Settings, WrongConfiguration
 from infra.system import ReaderStopped, System
 from infra.wiring import open_system
 

@@ -3,8 +3,9 @@
 import typer
 
 from api.cli._program import WRONG_USE, aligned, fail, out
+from infra.configuration import load
 from infra.secrecy import without_password
-from infra.settings import Settings, WrongConfiguration, load
+from infra.settings import Settings, WrongConfiguration
 
 
 def config(context: typer.Context) -> None:

@@ -7,13 +7,14 @@ import typer
 
 from api.cli._program import FAILED, WRONG_USE, out
 from infra.aside.parking import figures
+from infra.configuration import load
 from infra.database import Database
 from infra.discovery import Features, Misbuilt, discover
 from infra.migrations import latest, revision
 from infra.ownership import may_change_facts
 from infra.reach import StoreAway, reach
 from infra.rebuilding.renewal import told
-from infra.settings import Settings, WrongConfiguration, load
+from infra.settings import Settings, WrongConfiguration
 
 Finding = tuple[bool, str]
 

@@ -85,7 +85,7 @@ def _login(response: Response, granted: Granted) -> Login:
         user_id=granted.user,
         session_id=granted.session,
         access_token=granted.access,
-        token_type="Bearer",  # nosec B106 # noqa: S106 - no secret
+        token_type="Bearer",  # noqa: S106 - that is no secret
         expires_in=granted.lifetime_s,
         refresh_token=granted.refresh,
     )

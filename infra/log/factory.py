@@ -14,6 +14,7 @@ from eventsourcing.persistence import (
 )
 from eventsourcing.utils import Environment, EnvType, resolve_topic, strtobool
 
+from infra.configuration import load
 from infra.discovery import discover
 from infra.log.blocking import BlockingLog
 from infra.log.mapper import FactMapper, register_facts
@@ -26,7 +27,6 @@ from infra.log.recorder import (
 )
 from infra.log.snapshots import LogSnapshotRecorder
 from infra.log.stored import library_errors
-from infra.settings import load
 
 R = TypeVar("R", bound=LogRecorder)
 
