@@ -25,12 +25,7 @@ CHANGED = frozenset(
     {"head", "readers", "deadlines", "snapshots", "rebuilds", "versions"}
     | {"parked", "watched", "breaches"}
 )
-"""What else a log has: positions and the like, which follow from the facts or are used up."""
-RIGHTS = (
-    (READ, SQL("SELECT")),
-    (ADDED_TO, SQL("SELECT, INSERT")),
-    (CHANGED, SQL("SELECT, INSERT, UPDATE, DELETE")),
-)
+"""What else a log has had: positions and the like, which follow from the facts or are used up."""
 OWNER_CONNECTIONS = 2
 CHANGES_OF_FACTS = ("UPDATE", "DELETE", "TRUNCATE")
 
@@ -83,15 +78,24 @@ async def _give(owner: Connection, context: str, role: str) -> None:
     """Own the log's tables, and let the application's role do with each what it needs to."""
     schema, to = Identifier(context), Identifier(role)
     await _own(owner, context)
-    for names, rights in RIGHTS:
-        for name in sorted(names):
-            table = Identifier(context, name)
-            await owner.execute(SQL("REVOKE ALL ON {} FROM {}").format(table, to))
-            await owner.execute(SQL("GRANT {} ON {} TO {}").format(rights, table, to))
+    found = await owner.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = %s AND tableowner = current_user",
+        [context],
+    )
+    for (name,) in await found.fetchall():
+        table = Identifier(context, name)
+        await owner.execute(SQL("REVOKE ALL ON {} FROM {}").format(table, to))
+        await owner.execute(SQL("GRANT {} ON {} TO {}").format(_rights(name), table, to))
     # For its own tables: those of projections, and the schemas in which it rebuilds them.
     await owner.execute(SQL("GRANT USAGE, CREATE ON SCHEMA {} TO {}").format(schema, to))
     database = Identifier(owner.info.dbname)
     await owner.execute(SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, to))
+
+
+def _rights(table: str) -> SQL:
+    if table in READ:
+        return SQL("SELECT")
+    return SQL("SELECT, INSERT") if table in ADDED_TO else SQL("SELECT, INSERT, UPDATE, DELETE")
 
 
 async def _own(owner: Connection, context: str) -> None:

@@ -1,8 +1,11 @@
 """How many requests a caller may send: as many in a minute, whichever they are."""
 
+from collections.abc import Callable
 from math import ceil
+from typing import cast
 
 import msgspec
+from limits.aio.storage import Storage
 from limits.aio.storage.base import SlidingWindowCounterSupport as Windows
 
 from infra.counters import Counters, Taken
@@ -24,12 +27,13 @@ class Allowance(msgspec.Struct, gc=False):
 
 
 class Rates:
-    """Counts requests by caller: in this process's memory, or in a storage that `limits` has."""
+    """Counts requests by caller: in this process's memory, and where `shared` counts beside it."""
 
-    def __init__(self, requests: int, storage: Windows | None = None) -> None:
+    def __init__(
+        self, requests: int, shared: Callable[[Storage], Storage] = lambda memory: memory
+    ) -> None:
         self._requests = requests
-        # `limits` itself keeps a storage by a weak reference only.
-        self._storage = storage or Counters(MAX_CALLERS)
+        self._storage = cast(Windows, shared(Counters(MAX_CALLERS)))
 
     async def count(self, caller: str) -> Allowance:
         """Count one request of a caller, and say whether it may be answered."""

@@ -1,12 +1,14 @@
 """How often something may be tried: by whoever tries, in a window of time that slides."""
 
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 from typing import NamedTuple
 
 from limits import RateLimitItemPerSecond
+from limits.aio.storage import Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from domain.identity.claim import folded
@@ -42,8 +44,10 @@ class TooManyTries(Exception):
 class Throttle:
     """Counts tries to log in, in this process."""
 
-    def __init__(self, tries: int) -> None:
-        self._storage = Counters(MAX_COUNTED)
+    def __init__(
+        self, tries: int, shared: Callable[[Storage], Storage] = lambda memory: memory
+    ) -> None:
+        self._storage = shared(Counters(MAX_COUNTED))
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
         self._own = RateLimitItemPerSecond(tries, WINDOW_S, namespace="own")
         self._shared = RateLimitItemPerSecond(tries * SHARED, WINDOW_S, namespace="shared")

@@ -95,7 +95,7 @@ def test_a_token_is_counted_for_its_user_and_a_wrong_one_for_the_address(
 
 def test_counters_agree_with_those_of_the_library() -> None:
     async def both() -> None:
-        ours, theirs = Rates(MOST), Rates(MOST, MemoryStorage())
+        ours, theirs = Rates(MOST), Rates(MOST, lambda _: MemoryStorage())
         for _ in range(MOST + 2):
             one, other = await ours.count("x"), await theirs.count("x")
             assert (one.passed, one.left, one.of) == (other.passed, other.left, other.of)
