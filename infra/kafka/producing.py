@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
 from infra.kafka.encode import Message
 from infra.kafka.topics import PATIENCE, Connection, ensure, position_in, progress_of
@@ -40,6 +40,24 @@ def nobody(_: str) -> None:
     """Watch nothing."""
 
 
+def _keep_requests(producer: KafkaProducer) -> None:
+    """Have a request sent later whose broker cannot be reached now.
+
+    kafka-python forgets it: then its thread turns round and round, with a whole processor, until
+    somebody gives the transaction up. Told that the broker is not ready, it keeps the request.
+    """
+    client = producer._sender._client
+    reach = client.await_ready
+
+    def is_ready(node: object, timeout_ms: float) -> bool:
+        try:
+            return bool(reach(node, timeout_ms=timeout_ms))
+        except KafkaConnectionError:
+            return False
+
+    client.await_ready = is_ready
+
+
 class Producing:
     """Sends to one topic. Used by one thread at a time; every call may raise, and ends its life."""
 
@@ -50,6 +68,7 @@ class Producing:
         self._topic = topic
         self._watch = watch
         self._producer = KafkaProducer(**connection, **TUNING, transactional_id=f"{topic}.relay")
+        _keep_requests(self._producer)
         try:
             self._producer.init_transactions()
             watch("fenced")
