@@ -9,6 +9,7 @@ from typing import NamedTuple
 from kafka import KafkaConsumer, TopicPartition
 
 from domain import Envelope, Event
+from infra.kafka.clients import made
 from infra.kafka.encode import Encoder
 from infra.kafka.parts import Mirror
 from infra.kafka.topics import (
@@ -86,8 +87,12 @@ def digest_of(key: bytes, value: bytes, headers: Sequence[Header], time_ms: int)
 
 def messages(connection: Connection, topic: str, encoder: Encoder) -> Iterator[Found]:
     """Yield the committed messages of a topic up to its end of now, each partition's in order."""
-    consumer = KafkaConsumer(
-        **connection, **PATIENCE, isolation_level="read_committed", enable_auto_commit=False
+    consumer = made(
+        KafkaConsumer,
+        **connection,
+        **PATIENCE,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
     )
     try:
         numbers = sorted(consumer.partitions_for_topic(topic) or ())

@@ -12,6 +12,7 @@ from uuid import UUID
 from kafka import KafkaConsumer, TopicPartition
 
 from domain import Envelope, Event
+from infra.kafka.clients import made
 from infra.kafka.encode import HEAD, MAGIC
 from infra.kafka.topics import PATIENCE, Connection
 from infra.log.port import Unavailable
@@ -85,7 +86,8 @@ class Merged:
         self._context = context
         self._decode = decode
         self._gap_s = gap_s
-        self._consumer = KafkaConsumer(
+        self._consumer = made(
+            KafkaConsumer,
             **connection,
             **PATIENCE,
             isolation_level="read_committed",

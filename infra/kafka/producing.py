@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from kafka import KafkaProducer
 from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
+from infra.kafka.clients import made
 from infra.kafka.encode import Message
 from infra.kafka.topics import PATIENCE, Connection, ensure, position_in, progress_of
 
@@ -67,7 +68,9 @@ class Producing:
         ensure(connection, topic, partitions)
         self._topic = topic
         self._watch = watch
-        self._producer = KafkaProducer(**connection, **TUNING, transactional_id=f"{topic}.relay")
+        self._producer = made(
+            KafkaProducer, **connection, **TUNING, transactional_id=f"{topic}.relay"
+        )
         _keep_requests(self._producer)
         try:
             self._producer.init_transactions()

@@ -12,6 +12,7 @@ import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from infra.kafka.clients import made
 from infra.kafka.topics import PATIENCE, Connection
 
 SESSION = {
@@ -65,7 +66,8 @@ class Shares:
                 self._over.wait(RETRY_S)
 
     def _follow(self) -> None:
-        consumer = KafkaConsumer(
+        consumer = made(
+            KafkaConsumer,
             **self._connection,
             **{**PATIENCE, **SESSION},
             group_id=self._group,

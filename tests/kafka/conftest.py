@@ -1,10 +1,12 @@
 """Relays to kill; and what Kafka's client leaves behind is kept within the test that used it."""
 
 import gc
+import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
@@ -16,6 +18,7 @@ from tests.brokers import bootstrap
 from tests.source import ROOT
 
 NEVER = "never"
+ENDING_S = 10
 
 
 class Relays:
@@ -75,6 +78,20 @@ def prefix() -> str:
 
 @pytest.fixture(autouse=True)
 def collected() -> Iterator[None]:
-    """Collect sockets that a closed client has left, while the test's own filters hold."""
+    """Collect sockets that a closed client has left, while the test's own filters hold.
+
+    Kept log lines of the client would hold on to them, by way of its exceptions.
+    """
+    logger = logging.getLogger("kafka")
+    logger.setLevel(logging.CRITICAL)
     yield
+    logger.setLevel(logging.NOTSET)
+    for thread in client_threads():
+        thread.join(ENDING_S)
+    assert client_threads() == [], "a client that was thrown away ends by itself"
     gc.collect()
+
+
+def client_threads() -> list[threading.Thread]:
+    """Return the threads of Kafka's client that run."""
+    return [one for one in threading.enumerate() if one.name.startswith("kafka-")]

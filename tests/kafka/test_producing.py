@@ -1,13 +1,19 @@
-"""A producer's life: what a chunk needs while brokers cannot be reached."""
+"""What Kafka's client does not do by itself while brokers cannot be reached."""
 
 import threading
+from collections.abc import Callable
 
 import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaTimeoutError
 
 from infra.kafka import producing
+from infra.kafka.clients import made
 from infra.kafka.encode import Message
 from infra.kafka.producing import Producing
+from infra.services._system import free_port
 from tests.brokers import LEAVES_SOCKETS, bootstrap, values, wait_until
+from tests.kafka.conftest import client_threads
 from tests.kafka.proxy import proxy
 
 pytestmark = LEAVES_SOCKETS
@@ -39,3 +45,11 @@ def test_a_chunk_whose_coordinator_was_away_for_a_moment_is_sent(
         finally:
             life.discard()
     assert values(bootstrap(), prefix) == [b"first", b"second"]
+
+
+@pytest.mark.parametrize("kind", [KafkaAdminClient, KafkaConsumer, KafkaProducer])
+def test_a_client_that_finds_no_broker_leaves_no_thread_behind(kind: Callable[..., object]) -> None:
+    """A relay makes a new one again and again while Kafka is away."""
+    with pytest.raises(KafkaTimeoutError):
+        made(kind, bootstrap_servers=f"127.0.0.1:{free_port()}", bootstrap_timeout_ms=100)
+    assert client_threads() == []
