@@ -7,6 +7,7 @@ failure the producer is thrown away: what is true then is asked from the brokers
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
@@ -65,7 +66,9 @@ class Producing:
     def __init__(
         self, connection: Connection, topic: str, partitions: int, watch: Watch = nobody
     ) -> None:
-        ensure(connection, topic, partitions)
+        self.look = partial(ensure, connection, topic, partitions)
+        """See to it that the topics are there, set up as they must be. Raises `Misconfigured`."""
+        self.look()
         self._topic = topic
         self._watch = watch
         self._producer = made(
@@ -78,6 +81,7 @@ class Producing:
             # Only now: nobody before us can move it any more.
             self.position = position_in(connection, topic)
             watch("resumed")
+            self._producer.config["max_block_ms"] = int(CHUNK_S * 1000)  # what a send waits
         except BaseException:
             self.discard()
             raise

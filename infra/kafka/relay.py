@@ -21,6 +21,8 @@ MAX_CHUNK = 1_000
 """Facts in one transaction, and so in memory."""
 FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 10.0
+LOOK_AGAIN_S = 60.0
+"""How often it looks whether its topics are still set up as they must be."""
 
 T = TypeVar("T")
 
@@ -97,10 +99,14 @@ class Relay:
         try:
             self.position, self.is_known = producing.position, True
             log.info("relay resumed", context=self.context, position=self.position)
+            looked = time.monotonic()
             while True:
                 await self._chunk(producing, poll_s)
                 await still()
                 self.failure = None
+                if time.monotonic() - looked > LOOK_AGAIN_S:
+                    await asyncio.shield(self._in_thread(producing.look))
+                    looked = time.monotonic()
         finally:
             await asyncio.shield(self._in_thread(producing.discard))
 

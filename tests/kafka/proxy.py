@@ -92,7 +92,6 @@ class Proxy:
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(HEAD_END)
         host, _, port = head.split(b" ")[1].decode().rpartition(":")
-        await self._flows.wait()
         from_broker, to_broker = await asyncio.open_connection(host, int(port))
         try:
             writer.write(b"HTTP/1.1 200 OK" + HEAD_END)
