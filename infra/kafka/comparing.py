@@ -151,8 +151,9 @@ class Topic:
 async def compare(mirror: Mirror) -> Compared:
     """Compare what a log and its topic say, up to the position that the relay says it is at.
 
-    A relay may go on meanwhile. Raises `LogError`, and what Kafka's client raises.
+    A relay may go on meanwhile. Raises `LogError`, `RegistryFails`, and what Kafka's client raises.
     """
+    await asyncio.to_thread(mirror.encoder.prepare)
     at = await asyncio.to_thread(progress, mirror)
     head = await mirror.head()
     limit = min(at, head)

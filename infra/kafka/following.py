@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
+from infra.kafka.ids import ids_of
 from infra.kafka.merging import Decoder, Merged
 from infra.kafka.parts import connection_of
 from infra.kafka.sharing import Shares
@@ -14,6 +15,7 @@ from infra.log.port import Store, Unavailable
 from infra.log.tail import Facts, Tail
 from infra.schemas.binary import Unreadable
 from infra.schemas.cloudevents import topic_of
+from infra.schemas.registry import RegistryFails
 from infra.schemas.versions import committed
 from infra.system import System
 
@@ -57,7 +59,7 @@ class KafkaTail(Tail):
             if self._merged.position != after:
                 self._merged.seek(after, time_ms)
             return self._merged.read(limit)
-        except (*UNREACHABLE, Unavailable, Unreadable, LookupError) as error:
+        except (*UNREACHABLE, Unavailable, Unreadable, LookupError, RegistryFails) as error:
             self._let_go()  # what is true then is asked anew
             if isinstance(error, Unavailable):
                 raise
@@ -98,6 +100,7 @@ async def from_kafka(system: System) -> AsyncIterator[Shares]:
     """Have the readers of a system follow Kafka, those that fall to this process."""
     settings, facts, versions = system.settings, dict(system.features.facts), committed()
     connection = connection_of(settings)
+    ids = ids_of(settings.schema_registry_url, versions)
     readers = [*system.readers, *system.standing_by]
     tails = {
         context: KafkaTail(
@@ -106,7 +109,7 @@ async def from_kafka(system: System) -> AsyncIterator[Shares]:
             system.tails[context],
             connection,
             topic_of(context, settings.kafka_prefix),
-            Decoder(facts, versions),
+            Decoder(facts, versions, ids),
         )
         for context in {reader.context for reader in readers}
     }

@@ -5,6 +5,7 @@ Used by one thread at a time.
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from kafka import KafkaConsumer, TopicPartition
 from domain import Envelope, Event
 from infra.kafka.clients import made
 from infra.kafka.encode import HEAD, MAGIC
+from infra.kafka.ids import MAX_KNOWN, Ids, OwnIds
 from infra.kafka.topics import PATIENCE, Connection
 from infra.log.port import Unavailable
 from infra.log.tail import Facts
@@ -37,18 +39,34 @@ class MissingOnKafka(Unavailable):
 class Decoder:
     """Makes facts and envelopes of messages."""
 
-    def __init__(self, facts: dict[str, type[Event]], versions: Versions) -> None:
+    def __init__(
+        self, facts: Mapping[str, type[Event]], versions: Versions, ids: Ids | None = None
+    ) -> None:
+        """`ids` are asked first; what they do not know may have been written without them."""
         self._facts = facts
-        self._versions = versions
+        self._own = OwnIds(versions)
+        self._ids = ids or self._own
         self._readers: dict[int, Reader] = {}
 
-    def __call__(self, context: str, record: Any) -> tuple[Event, Envelope]:
-        """Return a fact. Raises `Unreadable`, or `LookupError` for a schema that nobody knows."""
-        id = int.from_bytes(record.value[len(MAGIC) : HEAD])
+    def _reader(self, id: int) -> Reader:
         if id not in self._readers:
-            version = self._versions.by_id[id]
-            fact = self._facts[version.subject]
-            self._readers[id] = Reader(fact, version.schema, record_of(fact))
+            written = self._ids.written(id) or self._own.written(id)
+            if written is None:
+                raise LookupError(f"nobody knows a schema of the id {id}")
+            if written.subject not in self._facts:
+                raise LookupError(f"schema {id} is of {written.subject}, which is no fact here")
+            fact = self._facts[written.subject]
+            if len(self._readers) >= MAX_KNOWN:
+                self._readers.clear()
+            self._readers[id] = Reader(fact, written.schema, record_of(fact))
+        return self._readers[id]
+
+    def __call__(self, context: str, record: Any) -> tuple[Event, Envelope]:
+        """Return a fact.
+
+        Raises `Unreadable`, `LookupError` for a schema that nobody knows, and `RegistryFails`.
+        """
+        read = self._reader(int.from_bytes(record.value[len(MAGIC) : HEAD]))
         told = {name: value.decode() for name, value in record.headers}
         at = Envelope(
             context=context,
@@ -63,7 +81,7 @@ class Decoder:
             causation_id=_id(told.get(f"{PREFIX}causationid")),
             traceparent=told.get(f"{PREFIX}traceparent"),
         )
-        return self._readers[id](record.value[HEAD:]), at
+        return read(record.value[HEAD:]), at
 
 
 def _id(text: str | None) -> UUID | None:

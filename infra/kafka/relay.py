@@ -98,6 +98,8 @@ class Relay:
             raise
         try:
             self.position, self.is_known = producing.position, True
+            # Only now: how far behind it is, is known without the ids.
+            await asyncio.shield(self._in_thread(mirror.encoder.prepare))
             log.info("relay resumed", context=self.context, position=self.position)
             looked = time.monotonic()
             while True:

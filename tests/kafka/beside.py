@@ -74,6 +74,9 @@ async def _mirror(
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
+        # A producer that it was just making is thrown away when it is made.
+        await asyncio.to_thread(relay._thread.shutdown)
+        await asyncio.sleep(0)
     finally:
         await system.close()
 
