@@ -46,8 +46,8 @@ class Outside:
                     return self.refusal[0], {"error_code": 1, "message": self.refusal[1]}
                 if rest == ["versions"] and self.id_of(subject, schema) is None:
                     self.schemas.append((subject, schema))
-                if id := self.id_of(subject, schema):
-                    return 200, {"subject": subject, "id": id, "schema": body["schema"]}
+                if number := self.id_of(subject, schema):
+                    return 200, {"subject": subject, "id": number, "schema": body["schema"]}
                 return 404, {"error_code": 40401, "message": "Subject not found"}
         return 404, {"error_code": 404, "message": "HTTP 404 Not Found"}
 
