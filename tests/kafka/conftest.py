@@ -1,7 +1,6 @@
 """Relays to kill; and what Kafka's client leaves behind is kept within the test that used it."""
 
 import gc
-import logging
 import os
 import signal
 import subprocess
@@ -101,15 +100,9 @@ def prefix() -> str:
 
 @pytest.fixture(autouse=True)
 def collected() -> Iterator[None]:
-    """Collect sockets that a closed client has left, while the test's own filters hold.
-
-    Kept log lines of the client would hold on to them, by way of its exceptions.
-    """
-    logger = logging.getLogger("kafka")
-    logger.setLevel(logging.CRITICAL)
+    """Collect sockets that a closed client has left, while the test's own filters hold."""
     before = set(client_threads())
     yield
-    logger.setLevel(logging.NOTSET)
     for thread in {*client_threads()} - before:
         thread.join(ENDING_S)
         assert not thread.is_alive(), "a client that was thrown away ends by itself"
