@@ -26,6 +26,8 @@ from infra.schemas.versions import Versions
 
 LOOK_S = 0.05
 """How long it looks for facts that are not there yet."""
+FETCH_S = 5.0
+"""How long it waits for facts that are there, behind a place that it has just gone to."""
 MAX_WAITING = 5_000
 """Messages in memory of each partition that is ahead of the others."""
 GAP_S = 10.0
@@ -122,6 +124,8 @@ class Merged:
         self._partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
         self._consumer.assign(self._partitions)
         self._consumer.seek_to_beginning(*self._partitions)
+        self._ends: dict[TopicPartition, int] = self._consumer.end_offsets(self._partitions)
+        """Up to where there was something when it went to its place; empty once it has that."""
 
     def close(self) -> None:
         """Let go of it."""
@@ -129,12 +133,11 @@ class Merged:
 
     def seek(self, position: int, time_ms: int) -> None:
         """Go on behind a position, whose fact has a time: those behind it have no earlier one."""
+        self._ends = self._consumer.end_offsets(self._partitions)
         found = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, time_ms))
         for partition in self._partitions:
-            if (at := found.get(partition)) is not None:
-                self._consumer.seek(partition, at.offset)
-            else:
-                self._consumer.seek_to_end(partition)
+            at = found.get(partition)
+            self._consumer.seek(partition, self._ends[partition] if at is None else at.offset)
         self._consumer.resume(*self._partitions)
         self._waiting.clear()
         self._ahead.clear()
@@ -142,9 +145,13 @@ class Merged:
         self.position = position
 
     def read(self, limit: int) -> Facts:
-        """Return at most `limit` facts behind the position; waits `LOOK_S` for the first."""
+        """Return at most `limit` facts behind the position.
+
+        Waits for the first as long as it was there already, `FETCH_S` at most: else readers in two
+        places would take it away from each other before it comes. Otherwise waits `LOOK_S`.
+        """
         found: list[tuple[Event, Envelope]] = []
-        until = time.monotonic() + LOOK_S
+        begun = time.monotonic()
         while len(found) < limit:
             waiting = self._waiting.pop(self.position + 1, None)
             if waiting is not None:
@@ -152,7 +159,7 @@ class Merged:
                 self._ahead[partition] -= 1
                 found.append(self._decode(self._context, record))
                 self.position += 1
-            elif found or time.monotonic() > until:
+            elif found or time.monotonic() - begun > (FETCH_S if self._is_behind() else LOOK_S):
                 break
             else:
                 self._poll(limit)
@@ -161,6 +168,13 @@ class Merged:
         else:
             self._stuck_since = None
         return tuple(found)
+
+    def _is_behind(self) -> bool:
+        """Whether something was there that has not come yet, in a partition that is read."""
+        self._ends = {
+            one: end for one, end in self._ends.items() if self._consumer.position(one) < end
+        }
+        return any(self._ahead[one] < MAX_WAITING for one in self._ends)
 
     def _poll(self, limit: int) -> None:
         full = [one for one in self._partitions if self._ahead[one] >= MAX_WAITING]
