@@ -95,7 +95,7 @@ class Cluster:
         settings = {name.replace("_", "."): value for name, value in extra.items()}
         program = kit()
         self.brokers = tuple(
-            Broker(program, folder / f"broker-{node.id}", node, nodes, settings, (*MEMORY, SOON))
+            Broker(program, folder / f"broker-{node.id}", node, nodes, settings, (*MEMORY, *SOON))
             for node in nodes
         )
         for broker in self.brokers:

@@ -13,8 +13,11 @@ import sys
 import time
 
 from api.cli.work import Source, _work
+from infra.discovery import discover
+from infra.kafka.encode import Encoder
 from infra.kafka.following import from_kafka
 from infra.kafka.mirror import follow, relays
+from infra.schemas.versions import committed
 from infra.settings import Settings
 from infra.wiring import open_system
 
@@ -60,8 +63,6 @@ async def work(url: str, bootstrap: str, prefix: str, *contexts: str) -> None:
     await _work(settings, list(contexts), Source.KAFKA)
 
 
-LOADED = from_kafka
-"""What a worker loads late; here it is loaded once for all of them."""
 VERBS = {"relay": relay, "work": work}
 
 
@@ -90,7 +91,14 @@ def wait(pid: str) -> int | None:
     return None
 
 
+def warm() -> None:
+    """Do once what each of them would do when it begins."""
+    assert from_kafka, "a worker loads it late"
+    Encoder(discover().facts, committed())
+
+
 if __name__ == "__main__":
+    warm()
     for line in sys.stdin:
         verb, *words = line.split()
         print(wait(*words) if verb == "wait" else start(verb, *words), flush=True)

@@ -87,7 +87,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": str(store),
     }
-    made = Broker(kit(), folder / "broker", node, (node,), settings, (*MEMORY, SOON))
+    made = Broker(kit(), folder / "broker", node, (node,), settings, (*MEMORY, *SOON))
     name = new_cluster()
     format(made, name)
     process = made.launch(name)
