@@ -7,15 +7,17 @@ answered by how one ended.
 """
 
 import asyncio
+import importlib
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from api.cli.work import Source, _work
 from infra.discovery import discover
 from infra.kafka.encode import Encoder
-from infra.kafka.following import from_kafka
 from infra.kafka.mirror import follow, relays
 from infra.schemas.versions import committed
 from infra.settings import Settings
@@ -63,7 +65,7 @@ async def work(url: str, bootstrap: str, prefix: str, *contexts: str) -> None:
     await _work(settings, list(contexts), Source.KAFKA)
 
 
-VERBS = {"relay": relay, "work": work}
+VERBS: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {"relay": relay, "work": work}
 
 
 def start(verb: str, *words: str) -> int:
@@ -93,7 +95,7 @@ def wait(pid: str) -> int | None:
 
 def warm() -> None:
     """Do once what each of them would do when it begins."""
-    assert from_kafka, "a worker loads it late"
+    importlib.import_module("infra.kafka.following")  # a worker loads it late
     Encoder(discover().facts, committed())
 
 

@@ -133,7 +133,7 @@ def test_a_password_is_told_and_a_wrong_one_refused(
 ) -> None:
     banking.given(HISTORY)
     given = {"security": "SASL_PLAINTEXT", "user": USER}
-    wrong = {**given, "password": "wrong"}
+    wrong: dict[str, object] = {**given, "password": "wrong"}
     with soon():
         refused = mirrored(settings, prefix, broker.password, tmp_path, wrong, 1)
     # Why is not always told: the client may see the end of the connection first.
