@@ -166,9 +166,9 @@ def cluster(
         made.close()
 
 
-def wait_until(holds: Callable[[], bool], what: str) -> None:
+def wait_until(holds: Callable[[], bool], what: str, seconds: int = SECONDS) -> None:
     """Wait until something holds."""
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < until, f"{what}: not within {SECONDS} s"
+        assert time.monotonic() < until, f"{what}: not within {seconds} s"
         time.sleep(0.05)

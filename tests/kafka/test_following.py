@@ -31,6 +31,7 @@ from tests.scenario import Scenario
 pytestmark = [LEAVES_SOCKETS, pytest.mark.parametrize("store", ["postgres"], indirect=True)]
 CONTEXTS = ("banking", "commerce")
 AMOUNT, SAVINGS = 10, 1_000_000
+SECONDS = 90
 DONE = """
 SELECT (SELECT count(*) FROM banking.events WHERE topic = 'banking.transfer.completed'),
        (SELECT count(*) FROM commerce.events WHERE topic = 'commerce.order.paid')
@@ -135,24 +136,24 @@ def test_three_workers_and_the_relay_in_all_trouble_do_each_step_once(
             dying = relays.start(settings, prefix, point, nth, contexts=CONTEXTS)
             assert relays.end_of(dying) == KILLED, f"it never came to {point!r}"
         stack.enter_context(relays.running(settings, prefix, contexts=CONTEXTS))
-        wait_until(lambda: members(prefix) == 3, "all three share the readers")
-        wait_until(bank.is_done, "they follow, and the processes go on")
+        wait_until(lambda: members(prefix) == 3, "all three share the readers", SECONDS)
+        wait_until(bank.is_done, "they follow, and the processes go on", SECONDS)
 
         for name in CONTEXTS:
             double(bootstrap(), f"{prefix}.{name}")
         os.kill(workers[0], signal.SIGSTOP)
         os.kill(workers[1], signal.SIGKILL)
         bank.send()
-        wait_until(lambda: members(prefix) == 1, "both are past their session")
-        wait_until(bank.is_done, "the third one does it all")
+        wait_until(lambda: members(prefix) == 1, "both are past their session", SECONDS)
+        wait_until(bank.is_done, "the third one does it all", SECONDS)
 
         os.kill(workers[0], signal.SIGCONT)  # it has nothing any more
         begin()
         bank.send()
-        wait_until(lambda: members(prefix) == 3, "there are three again")
+        wait_until(lambda: members(prefix) == 3, "there are three again", SECONDS)
         bank.send()
-        wait_until(bank.is_done, "it is shared again")
-        wait_until(bank.is_seen, "the read models are there")
+        wait_until(bank.is_done, "it is shared again", SECONDS)
+        wait_until(bank.is_seen, "the read models are there", SECONDS)
     bank.check_steps()
     for name in CONTEXTS:
         said = Program(settings.database_url, tmp_path)("check", "--context", name).out
