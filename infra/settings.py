@@ -160,12 +160,24 @@ class Settings(BaseSettings):
     kafka_key_file: Path | None = Field(
         default=None, description="PEM file with that certificate's key"
     )
+    schema_registry_url: str = Field(
+        default="",
+        description="schema registry that gives the mirror's schemas their ids, if not their own: "
+        "http(s)://[USER:PASSWORD@]HOST:PORT",
+    )
     relay_port: int | None = Field(
         default=None,
         ge=0,
         le=65535,
         description="port on which `aorist relay` answers /livez, /readyz and /metrics, if at all",
     )
+
+    @field_validator("schema_registry_url")
+    @classmethod
+    def _known_registry(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError(f"{value!r} is no address of a registry; use http(s)://HOST:PORT")
+        return value
 
     @field_validator("database_url", "context_database_urls")
     @classmethod
