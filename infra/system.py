@@ -24,6 +24,7 @@ from infra.moves import Moves
 from infra.queries import Queries
 from infra.readers import Reader
 from infra.rebuilding.renewal import Outdated, all_told
+from infra.redis import Link
 from infra.session import Turn
 from infra.settings import Settings
 from infra.telemetry import ParkedGauges, Telemetry
@@ -75,6 +76,8 @@ class System:
     tails: dict[str, Tail]
     moves: Sequence[Moves]
     guards: Guards
+    link: Link | None = None
+    """The way to Redis; None where none is set."""
     logins: Logins | None = None
     """What knows who calls; None where there are no users."""
     outdated: list[Outdated] = field(default_factory=list)
@@ -268,6 +271,8 @@ class System:
             await pool.close()
         for database in set(self.databases.values()):
             await database.close()
+        if self.link:
+            await self.link.close()
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

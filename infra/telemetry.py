@@ -126,6 +126,12 @@ class Telemetry:
             ["context", "result"],
             registry=self.registry,
         )
+        self.redis_calls = Counter(
+            "redis_calls_total",
+            "Calls to Redis by what came of them.",
+            ["use", "result"],
+            registry=self.registry,
+        )
         self.reader_facts = Counter(
             "reader_facts_total", "Facts handled by a reader.", ["reader"], registry=self.registry
         )
@@ -158,6 +164,10 @@ class Telemetry:
     def snapshot(self, context: str, result: str) -> None:
         """Count a snapshot: taken, used, unfit, skipped, failed."""
         self.snapshots.labels(context, result).inc()
+
+    def redis(self, use: str, result: str) -> None:
+        """Count a call to Redis: answered, wrong, failed, skipped."""
+        self.redis_calls.labels(use, result).inc()
 
     def reader(self, reader: str, facts: int, seconds: float) -> None:
         """Count a batch of a reader."""

@@ -1,0 +1,247 @@
+"""The way to Redis: calls are bounded whatever it does, and a dead one is not waited for."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import pytest
+from limits import RateLimitItemPerSecond
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+
+from infra import redis
+from infra.counting import Counters, counters
+from infra.redis import Away, Link
+from infra.throttle import Throttle, TooManyTries
+from tests.redises import Server, liar, server, shared_url
+
+TIMEOUT_S = 0.2
+LIMIT = RateLimitItemPerSecond(3, 300)
+Results = Counter[str]
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Server]:
+    with server() as made:
+        yield made
+
+
+@pytest.fixture
+def private(running: Server) -> Server:
+    """An empty server that runs."""
+    running.kill()
+    running.start()
+    return running
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(redis, "MAX_PAUSE_S", 0.02)
+
+
+@asynccontextmanager
+async def linked(url: str) -> AsyncIterator[tuple[Link, Results]]:
+    results: Results = Counter()
+    link = Link(url, TIMEOUT_S, lambda _, result: results.update([result]))
+    try:
+        yield link, results
+    finally:
+        await link.close()
+
+
+async def asked(link: Link) -> str:
+    try:
+        await link.call("test", link.client.ping)
+    except Away:
+        return "away"
+    return "answered"
+
+
+async def until_answered(link: Link) -> None:
+    async with asyncio.timeout(10):
+        while await asked(link) == "away":  # noqa: ASYNC110 - there is nothing to be told by
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("fault", ["kill", "pause"])
+def test_one_that_is_away_is_not_waited_for_by_each_call(private: Server, fault: str) -> None:
+    async def calls(monkeypatch: pytest.MonkeyPatch) -> None:
+        async with linked(private.url) as (link, results):
+            assert await asked(link) == "answered"
+            monkeypatch.setattr(redis, "FIRST_PAUSE_S", 60)
+            getattr(private, fault)()
+            assert [await asked(link) for _ in range(100)] == ["away"] * 100
+            assert results == {"answered": 1, "failed": 1, "skipped": 99}
+
+    try:
+        with pytest.MonkeyPatch.context() as patched:
+            asyncio.run(calls(patched))
+    finally:
+        private.kill()
+
+
+@pytest.mark.parametrize("fault", ["kill", "pause"])
+def test_one_that_comes_back_is_used_again(private: Server, fault: str) -> None:
+    async def calls() -> None:
+        async with linked(private.url) as (link, _):
+            assert await asyncio.gather(*(asked(link) for _ in range(10))) == ["answered"] * 10
+            getattr(private, fault)()
+            assert await asked(link) == "away"
+            private.start() if fault == "kill" else private.resume()
+            await until_answered(link)
+            assert await asyncio.gather(*(asked(link) for _ in range(10))) == ["answered"] * 10
+
+    asyncio.run(calls())
+
+
+def test_while_one_asks_whether_it_is_back_the_others_do_not(private: Server) -> None:
+    async def calls() -> None:
+        async with linked(private.url) as (link, results):
+            private.kill()
+            assert await asked(link) == "away"
+            await asyncio.sleep(redis.FIRST_PAUSE_S)
+            await asyncio.gather(*(asked(link) for _ in range(20)))
+            assert results == {"failed": 2, "skipped": 19}
+
+    asyncio.run(calls())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"garbage\r\n",
+        b":not a number\r\n",
+        b"$999999999999\r\nshort",
+        b"*1\r\n" * 100_000,
+        b"\xff\xfe\x00",
+        b"+",
+        b"-ERR no\r\n",
+    ],
+    ids=["words", "number", "length", "nested", "bytes", "half", "error"],
+)
+def test_one_that_speaks_nonsense_counts_as_away(answer: bytes) -> None:
+    async def calls() -> None:
+        async with liar(answer) as url, linked(url) as (link, _):
+            assert await asked(link) == "away"
+
+    asyncio.run(calls())
+
+
+def test_an_error_about_one_key_is_no_reason_to_stop_asking(private: Server) -> None:
+    async def calls() -> None:
+        private.client.rpush("list", 1)
+        async with linked(private.url) as (link, results):
+            with pytest.raises(Away):
+                await link.call("test", lambda: link.client.get("list"))
+            assert await asked(link) == "answered"
+            assert results == {"wrong": 1, "answered": 1}
+
+    asyncio.run(calls())
+
+
+# ── counters of limits ───────────────────────────────────────────────────────────────────────
+
+
+class Process:
+    """What one process counts with."""
+
+    def __init__(self, link: Link, prefix: str = "test") -> None:
+        self.storage = counters(MemoryStorage(), link, prefix)
+        self._limiter = SlidingWindowCounterRateLimiter(self.storage)
+
+    async def tries(self, number: int) -> int:
+        """Try so often; return how many tries were let through."""
+        return sum([await self._limiter.hit(LIMIT, "ada", "192.0.2.1") for _ in range(number)])
+
+    async def left(self) -> int:
+        return (await self._limiter.get_window_stats(LIMIT, "ada", "192.0.2.1")).remaining
+
+
+def counting(url: str, work: Callable[[Process, Process], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with linked(url) as (one, _), linked(url) as (other, _):
+            await work(Process(one), Process(other))
+
+    asyncio.run(run())
+
+
+def test_processes_count_together(private: Server) -> None:
+    async def work(one: Process, other: Process) -> None:
+        assert await one.tries(2) == 2
+        assert await other.left() == 1
+        assert await other.tries(2) == 1
+        assert await one.tries(1) == 0
+
+    counting(private.url, work)
+    for key in private.client.scan_iter():
+        assert b"ada" not in key, "Redis need not know who logs in"
+        assert private.client.ttl(key) > 0
+
+
+@pytest.mark.parametrize("fault", ["kill", "pause", "flush", "poison"])
+def test_each_process_counts_by_itself_when_redis_does_not(private: Server, fault: str) -> None:
+    """Nobody has more tries in a process than one has, and nobody is locked out."""
+
+    async def work(one: Process, other: Process) -> None:
+        assert await one.tries(2) == 2
+        break_it(private, fault)
+        assert await one.tries(5) == 1
+        assert await one.left() == 0
+        if fault != "flush":
+            assert await other.tries(5) == 3
+
+    counting(private.url, work)
+    private.kill()
+
+
+def break_it(private: Server, fault: str) -> None:
+    match fault:
+        case "kill":
+            private.kill()
+        case "pause":
+            private.pause()
+        case "flush":
+            private.client.flushall()
+        case "poison":
+            for key in private.client.scan_iter():
+                private.client.delete(key)
+                private.client.rpush(key, "poison")
+
+
+def test_one_that_always_says_yes_lets_nobody_try_more_often() -> None:
+    async def calls() -> None:
+        async with liar(b":1\r\n") as url, linked(url) as (link, _):
+            assert await Process(link).tries(9) == 3
+
+    asyncio.run(calls())
+
+
+def test_systems_that_share_a_redis_count_apart() -> None:
+    async def calls() -> None:
+        async with linked(shared_url()) as (link, _):
+            one, other = Process(link, "test-one"), Process(link, "test-two")
+            for process in (one, other):
+                assert isinstance(process.storage, Counters)
+                await process.storage.clear_sliding_window(LIMIT.key_for("ada", "192.0.2.1"), 300)
+            assert await one.tries(4) == 3
+            assert await other.tries(4) == 3
+
+    asyncio.run(calls())
+
+
+def test_tries_to_log_in_are_counted_for_all_processes_together(private: Server) -> None:
+    async def calls() -> None:
+        async with linked(private.url) as (link, _):
+            shared = partial(counters, link=link, prefix="test")
+            one, other = Throttle(2, shared), Throttle(2, shared)
+            await one.try_login("ada", "192.0.2.1")
+            await other.try_login("Ada", "192.0.2.1")
+            with pytest.raises(TooManyTries):
+                await one.try_login("ada", "192.0.2.1")
+            await one.logged_in("ada", "192.0.2.1")
+            await one.try_login("ada", "192.0.2.1")
+
+    asyncio.run(calls())
