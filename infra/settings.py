@@ -134,6 +134,12 @@ class Settings(BaseSettings):
     body_bytes: int = Field(default=1_000_000, ge=1_000, description="largest request body")
     page_limit: int = Field(default=200, ge=1, le=1000, description="most items on one page")
 
+    cache_bytes: int = Field(
+        default=16_000_000,
+        ge=0,
+        le=10_000_000_000,
+        description="memory for answers of hot queries, per process; 0 keeps none",
+    )
     redis_url: str = Field(
         default="",
         description="a Redis that processes share for limits and cached answers: redis://…",

@@ -262,6 +262,7 @@ class System:
         for moves in self.moves:
             await moves.close()
         await self.guards.close()
+        await self.queries.close()
         for log in self.logs.values():
             await log.group.close()
             await log.streams.following.close()

@@ -132,6 +132,12 @@ class Telemetry:
             ["use", "result"],
             registry=self.registry,
         )
+        self.cache_lookups = Counter(
+            "cache_lookups_total",
+            "Answers looked for in memory and in Redis, by what was there.",
+            ["query", "level", "result"],
+            registry=self.registry,
+        )
         self.reader_facts = Counter(
             "reader_facts_total", "Facts handled by a reader.", ["reader"], registry=self.registry
         )
@@ -168,6 +174,10 @@ class Telemetry:
     def redis(self, use: str, result: str) -> None:
         """Count a call to Redis: answered, wrong, failed, skipped."""
         self.redis_calls.labels(use, result).inc()
+
+    def lookup(self, query: str, level: str, result: str) -> None:
+        """Count a look for a kept answer; see `infra.caching.cache.Observe`."""
+        self.cache_lookups.labels(query, level, result).inc()
 
     def reader(self, reader: str, facts: int, seconds: float) -> None:
         """Count a batch of a reader."""

@@ -9,6 +9,8 @@ from domain import PROCESS, is_process
 from infra.access import READ_FROM, USERS, Access
 from infra.aside.parking import KeyOf, Parking
 from infra.bell import Bell
+from infra.caching.caches import caches_of, require_by_key
+from infra.caching.stamps import Stamps
 from infra.clock import SystemClock, SystemIds
 from infra.database import Database
 from infra.deadlines import Deadlines
@@ -118,6 +120,7 @@ class _Builder:
         self.tails: dict[str, Tail] = {}
         self.moves: dict[tuple[str, bool], Moves] = {}
         self.outdated: list[Outdated] = []
+        self.stamps: dict[str, Stamps] = {}
 
     async def connect(self, contexts: Iterable[str]) -> None:
         """Open databases and logs of the contexts, and of those that their sagas follow.
@@ -142,6 +145,10 @@ class _Builder:
             await database.lock_structure(connection)
             own = [one for one in self.features.projections if one.context == context]
             self.outdated += await register(connection, context, own)
+            for projecting in (one for one in own if one.cached):
+                require_by_key(projecting)
+                self.stamps[projecting.name] = Stamps(projecting, database)
+                await self.stamps[projecting.name].begin(connection)
         store = await self.opening.store(context, database)
         group = GroupCommit(
             store,
@@ -204,14 +211,25 @@ class _Builder:
         """Yield a reader for each projection."""
         for projecting in self.features.projections:
             if projecting.context in contexts:
-                projector, home = Projector(projecting), projecting.context
+                stamps, home = self.stamps.get(projecting.name), projecting.context
+                projector = Projector(projecting, stamps)
                 parking = self._parking(projecting.name, home, projector.key_of)
                 yield self._reader(projecting.name, home, projector, home, parking)
 
     def queries(self, readers: Sequence[Reader]) -> Queries:
         """Return what answers queries; `readers` may run in this process."""
         wait_s, projections = self.settings.wait_ms / 1000, self.features.projections
-        return Queries(self.databases, readers, wait_s, self.logs, self.clock, projections)
+        caches = caches_of(
+            projections,
+            self.stamps,
+            self.databases,
+            self.opening.pools,
+            self.tails,
+            self.settings,
+            self.link,
+            self.telemetry.lookup,
+        )
+        return Queries(self.databases, readers, wait_s, self.logs, self.clock, projections, caches)
 
     def sagas(self, contexts: Iterable[str], dispatcher: Dispatcher) -> Iterable[Reader]:
         """Yield a reader for each saga and each log it follows."""
