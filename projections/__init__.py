@@ -125,8 +125,8 @@ def cached(answer: Callable[[UUID], One]) -> Callable[[UUID], One]:
     For a `Select` of a row by the first column of its table's key, which is the only parameter.
     It lies in Redis too, if there is one: not for what only few may see.
     """
-    name = f"{answer.__module__.removeprefix('projections.')}.{answer.__name__}"
-    projection = name.rpartition(".")[0]
+    projection = ".".join(answer.__module__.split(".")[-2:])
+    name = f"{projection}.{answer.__name__}"
 
     @wraps(answer)
     def kept(*args: UUID, **named: UUID) -> One:

@@ -69,6 +69,13 @@ class Server:
         assert self._process
         self._process.send_signal(signal.SIGCONT)
 
+    def restore(self) -> None:
+        """Let it run, whatever was done to it."""
+        if self._process is None:
+            self.start()
+        else:
+            self.resume()
+
     def close(self) -> None:
         """End it."""
         self.kill()

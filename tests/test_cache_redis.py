@@ -1,0 +1,318 @@
+"""Kept answers with Redis as the second level: it may be away, be emptied or lie."""
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from domain import Refused
+from infra import redis
+from infra.caching.entries import MAX_BYTES, opened, packed, sealed, unpacked
+from infra.caching.stamps import Place
+from infra.rebuilding.generations import NothingToUndo
+from infra.settings import Settings
+from tests.caching import JOBS, Processes, processes
+from tests.probe.job import EndJob, PushJob, StartJob
+from tests.redises import SECONDS, Server, server
+from tests.stores import Stores
+from tests.test_drift import audited, name_of
+from tests.test_swap import rebuilt, undone
+
+A, B = JOBS[:2]
+SOON_MS, LONG_MS = 30, 3_000
+SEED = int(__import__("os").environ.get("SEED", "1"))
+STEPS = 40
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Server]:
+    with server() as made:
+        yield made
+
+
+@pytest.fixture
+def private(running: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """An empty server that runs; who has lost it asks again at once."""
+    monkeypatch.setattr(redis, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(redis, "MAX_PAUSE_S", 0.001)
+    running.restore()
+    running.client.flushall()
+    return running
+
+
+@pytest.fixture
+def at(settings: Settings, private: Server) -> Settings:
+    return with_redis(settings, private)
+
+
+def with_redis(settings: Settings, private: Server, ms: int = LONG_MS) -> Settings:
+    return settings.model_copy(update={"redis_url": private.url, "redis_ms": ms})
+
+
+@pytest.fixture
+def both(at: Settings) -> Iterator[Processes]:
+    with processes(at) as made:
+        made.send(StartJob(job_id=A, name="a"))
+        made.send(StartJob(job_id=B, name="b"))
+        yield made
+
+
+def forget(both: Processes, by: int = 0) -> None:
+    """Let a process have nothing in its own memory."""
+    cache = both.systems[by].queries._caches._by_projection["probe.rows"]  # type: ignore[attr-defined]
+    for name in list(cache._memory._entries):
+        cache._memory.drop(name)
+
+
+def entries(private: Server) -> dict[bytes, bytes]:
+    """Return what Redis has, by name."""
+    return {name: private.client.get(name) for name in private.client.scan_iter("*:cache:*")}  # type: ignore[misc]
+
+
+def test_what_one_process_has_read_another_need_not_read(both: Processes, private: Server) -> None:
+    assert both.row(A, by=0) == both.row(A, by=1) == both.stored(A)
+    assert both.looked("hit", "redis", by=1) == 1
+    assert both.row(A, by=1) == both.stored(A)
+    assert both.looked("hit", "memory", by=1) == 1
+    for name in entries(private):
+        assert 0 < private.client.ttl(name) <= 3_600
+
+
+def test_what_is_out_of_date_is_not_taken(both: Processes) -> None:
+    both.row(A, by=0)
+    both.send(PushJob(job_id=A))
+    assert both.row(A, by=1)["pushes"] == 1
+    assert both.looked("old", "redis", by=1) == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"garbage", b"x" * 16, b"\x00" * 3_000_000, b"{}", "other", "old", "cut", "list"],
+    ids=["garbage", "short", "huge", "json", "other", "old", "cut", "list"],
+)
+def test_poison_is_told_from_an_answer(both: Processes, private: Server, value: Any) -> None:
+    both.row(A)
+    before = entries(private)
+    both.row(B)
+    both.send(PushJob(job_id=A))
+    both.row(A)
+    now = entries(private)
+    for name, right in now.items():
+        match value:
+            case "other":
+                others = [entry for other, entry in now.items() if other != name]
+                private.client.set(name, others[0])
+            case "old":
+                private.client.set(name, before.get(name, right))
+            case "cut":
+                private.client.set(name, right[:-1])
+            case "list":
+                private.client.delete(name)
+                private.client.rpush(name, "poison")
+            case _:
+                private.client.set(name, value)
+    assert both.row(A, by=1) == both.stored(A)
+    told = {"list": "away", "old": "old"}.get(value, "forged")
+    assert both.looked(told, "redis", by=1) == 1
+    assert both.looked("hit", "redis", by=1) == 0
+
+
+@pytest.mark.parametrize("fault", ["kill", "pause", "flush"])
+def test_queries_are_answered_without_redis_and_with_it_again(
+    settings: Settings, private: Server, fault: str
+) -> None:
+    with processes(with_redis(settings, private, SOON_MS)) as both:
+        both.send(StartJob(job_id=A, name="a"))
+        both.all_are_right()
+        match fault:
+            case "kill":
+                private.kill()
+            case "pause":
+                private.pause()
+            case _:
+                private.client.flushall()
+        for _ in range(2):
+            both.send(PushJob(job_id=A))
+            forget(both)
+            both.all_are_right()
+        private.restore()
+        hits = both.looked("hit", "redis", by=1)
+        until = time.monotonic() + SECONDS
+        while both.looked("hit", "redis", by=1) == hits:
+            assert time.monotonic() < until, "it is not used again"
+            forget(both, by=0)
+            forget(both, by=1)
+            both.all_are_right()
+
+
+def test_systems_that_share_a_redis_do_not_see_each_others_answers(
+    all_stores: Stores, private: Server
+) -> None:
+    for name in ("one", "two"):
+        with processes(with_redis(all_stores.settings("sqlite"), private)) as both:
+            both.send(StartJob(job_id=A, name=name))
+            assert [both.row(A, by)["name"] for by in (0, 1)] == [name, name]
+            assert both.looked("miss", "redis") == 1, "the other system's is not in its way"
+
+
+# ── a database that is restored: positions are lower than in Redis ───────────────────────────
+
+
+def copied(file: Path, to: Path) -> None:
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(to)) as target:
+        source.backup(target)
+
+
+def restored(saved: Path, file: Path) -> None:
+    for leftover in (Path(f"{file}-wal"), Path(f"{file}-shm")):
+        leftover.unlink(missing_ok=True)
+    shutil.copyfile(saved, file)
+
+
+def test_what_was_kept_of_a_lost_future_is_not_taken(
+    all_stores: Stores, private: Server, tmp_path: Path
+) -> None:
+    settings = with_redis(all_stores.settings("sqlite"), private)
+    file = Path(settings.database_url.removeprefix("sqlite:///"))
+    with processes(settings) as both:
+        for id in JOBS:
+            both.send(StartJob(job_id=id, name="before"))
+        both.all_are_right()
+        copied(file, tmp_path / "saved.db")
+        for id in (A, B, A, A):
+            both.send(PushJob(job_id=id, note="lost"))
+            both.all_are_right()
+    lost = entries(private)
+    restored(tmp_path / "saved.db", file)
+    for name, entry in lost.items():
+        private.client.set(name, entry)
+    with processes(settings) as both:
+        for id in (B, B, JOBS[2], A, JOBS[3]):  # as many as were lost, and more
+            both.all_are_right()
+            both.send(PushJob(job_id=id, note="anew"))
+            for name, entry in lost.items():
+                private.client.set(name, entry)
+            forget(both)
+        both.all_are_right()
+        assert both.looked("old", "redis") > 0
+
+
+# ── whatever happens, in whatever order ──────────────────────────────────────────────────────
+
+
+class Chaos:
+    """Does something at random to the store, to readers, or to Redis."""
+
+    def __init__(self, both: Processes, private: Server, random: Random) -> None:
+        self._both = both
+        self._private = private
+        self._random = random
+        self._seen: dict[bytes, bytes] = {}
+
+    def act(self) -> None:
+        acts = [*[self.command] * 6, *[self.follow] * 4, self.poison, self.replay, self.flush]
+        acts += [self.restart, self.swap, self.undo, self.drift]
+        self._random.choice(acts)()
+
+    @property
+    def _by(self) -> int:
+        return self._random.randrange(2)
+
+    def command(self) -> None:
+        id = self._random.choice(JOBS)
+        kinds = [PushJob(job_id=id), PushJob(job_id=id), StartJob(job_id=id, name="job")]
+        kinds += [EndJob(job_id=id, reason="over")]
+        with suppress(Refused):
+            command = self._random.choice(kinds)
+            self._both.probe.send(command, to=self._both.systems[self._by])
+
+    def follow(self) -> None:
+        self._both.step(self._by)
+
+    def poison(self) -> None:
+        found = entries(self._private)
+        values = [*found.values(), b"garbage"]
+        for name in found:
+            self._private.client.set(name, self._random.choice(values))
+
+    def replay(self) -> None:
+        """Put back what was there once."""
+        for name, entry in self._seen.items():
+            self._private.client.set(name, entry)
+        self._seen |= entries(self._private)
+
+    def flush(self) -> None:
+        self._private.client.flushall()
+
+    def restart(self) -> None:
+        self._private.kill()
+        self._both.all_are_right()
+        self._private.restore()
+
+    def swap(self) -> None:
+        rebuilt(self._both.probe, accept=True)
+
+    def undo(self) -> None:
+        with suppress(NothingToUndo):
+            undone(self._both.probe)
+
+    def drift(self) -> None:
+        """Let a row be wrong, as the store has it, until it is mended."""
+        probe = self._both.probe
+        is_sqlite = probe.system.databases["probe"].is_sqlite
+        jobs = name_of(probe, "jobs")
+        audited(probe, mend=True)
+        self._both.all_are_right()
+        swapped = f"UPDATE {jobs} SET name = 'drifted {self._random.random()}'"
+        probe.sql(swapped + ("" if is_sqlite else " RETURNING 1"))
+        audited(probe, mend=True)
+
+
+def test_kept_answers_are_the_stores_at_every_step(both: Processes, private: Server) -> None:
+    random = Random(SEED)
+    chaos = Chaos(both, private, random)
+    for _ in range(STEPS):
+        chaos.act()
+        if random.random() < 0.2:
+            forget(both, by=random.randrange(2))
+        both.all_are_right()
+    for result in ("hit", "miss"):
+        assert both.looked(result, "memory") > 10, result
+    assert sum(both.looked("hit", "redis", by) for by in (0, 1)) > 0
+
+
+# ── entries ──────────────────────────────────────────────────────────────────────────────────
+
+KEY = b"k" * 32
+PLACE = Place(7, b"mark")
+
+
+def test_a_row_comes_back_as_it_was_or_is_not_kept() -> None:
+    row = {"id": A, "n": 1, "text": "é", "none": None, "yes": True, "list": [{"a": 1}]}
+    data = packed(row)
+    assert data is not None
+    assert unpacked(data) == row
+    assert packed({"sum": Decimal(1)}) is None, "it would come back as a text"
+    assert packed({"set": {1}}) is None
+    assert packed({"ids": [A]}) is None
+    assert packed({"long": "x" * MAX_BYTES}) is None
+    assert packed({"large": 2**70}) is None
+
+
+def test_a_seal_is_good_for_its_name_and_token_only() -> None:
+    entry = sealed("name", KEY, PLACE, b"data")
+    assert opened("name", KEY, entry) == (PLACE, b"data")
+    assert opened("other", KEY, entry) is None
+    assert opened("name", b"o" * 32, entry) is None
+    for place in range(len(entry)):
+        changed = bytes([*entry[:place], entry[place] ^ 1, *entry[place + 1 :]])
+        assert opened("name", KEY, changed) is None
+    for length in range(len(entry)):
+        assert opened("name", KEY, entry[:length]) is None
