@@ -27,7 +27,7 @@ from tests.test_swap import rebuilt, undone
 
 A, B = JOBS[:2]
 SOON_MS, LONG_MS = 30, 3_000
-SEED = int(__import__("os").environ.get("SEED", "1"))
+SEED = 1
 STEPS = 40
 
 
@@ -66,7 +66,7 @@ def both(at: Settings) -> Iterator[Processes]:
 
 def forget(both: Processes, by: int = 0) -> None:
     """Let a process have nothing in its own memory."""
-    cache = both.systems[by].queries._caches._by_projection["probe.rows"]  # type: ignore[attr-defined]
+    cache = both.systems[by].queries._caches._by_projection["probe.rows"]
     for name in list(cache._memory._entries):
         cache._memory.drop(name)
 

@@ -151,9 +151,9 @@ class Cache:
             self._token = None
             return
         known, here = window.place, stamp.place
-        is_other_history = known is not None and stamp.before != known.mark
-        gap = here.position - window.position
-        if known is None or is_other_history or not 0 <= gap <= LOOK_BACK:
+        if known is not None and stamp.before != known.mark:
+            window.restart(*here)  # a database that was restored: all that is known may be wrong
+        elif known is None or here.position - known.position > LOOK_BACK:
             window.restart(max(0, here.position - LOOK_BACK))
         if window.position < here.position:
             self._token = None  # meanwhile nothing is certain
