@@ -126,18 +126,6 @@ class Telemetry:
             ["context", "result"],
             registry=self.registry,
         )
-        self.redis_calls = Counter(
-            "redis_calls_total",
-            "Calls to Redis by what came of them.",
-            ["use", "result"],
-            registry=self.registry,
-        )
-        self.cache_lookups = Counter(
-            "cache_lookups_total",
-            "Answers looked for in memory and in Redis, by what was there.",
-            ["query", "level", "result"],
-            registry=self.registry,
-        )
         self.reader_facts = Counter(
             "reader_facts_total", "Facts handled by a reader.", ["reader"], registry=self.registry
         )
@@ -157,6 +145,19 @@ class Telemetry:
     def findings(self) -> Findings:
         """What watches and audits have found wrong."""
         return Findings(self.registry)
+
+    @cached_property
+    def redis_calls(self) -> Counter:
+        """Calls to Redis."""
+        told = "Calls to Redis by what came of them."
+        return Counter("redis_calls_total", told, ["use", "result"], registry=self.registry)
+
+    @cached_property
+    def cache_lookups(self) -> Counter:
+        """Looks for kept answers."""
+        told = "Answers looked for in memory and in Redis, by what was there."
+        labels = ["query", "level", "result"]
+        return Counter("cache_lookups_total", told, labels, registry=self.registry)
 
     def command(self, command: str, result: str, seconds: float) -> None:
         """Count a command."""

@@ -14,12 +14,15 @@ from infra.wiring import open_system
 from projections import not_kept
 from tests.probe.features import FEATURES
 from tests.probe.rows import job_row
+from tests.redises import Server
 from tests.scenario import Scenario
 from tests.test_readers import reader_of
 
 JOBS = [UUID(int=0xA + n) for n in range(4)]
 QUERY = "probe.rows.job_row"
 MISSING = "nothing"
+LONG_MS = 3_000
+"""For a Redis that answers, however busy the machine is."""
 
 
 class Processes:
@@ -80,3 +83,19 @@ def processes(settings: Settings, features: Features = FEATURES) -> Iterator[Pro
             probe.run(other.close())
     finally:
         probe.close()
+
+
+def with_redis(settings: Settings, private: Server, ms: int = LONG_MS) -> Settings:
+    return settings.model_copy(update={"redis_url": private.url, "redis_ms": ms})
+
+
+def forget(both: Processes, by: int = 0) -> None:
+    """Let a process have nothing in its own memory."""
+    cache = both.systems[by].queries._caches._by_projection["probe.rows"]
+    for name in list(cache._memory._entries):
+        cache._memory.drop(name)
+
+
+def entries(private: Server) -> dict[bytes, bytes]:
+    """Return what Redis has, by name."""
+    return {name: private.client.get(name) for name in private.client.scan_iter("*:cache:*")}  # type: ignore[misc]

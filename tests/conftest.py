@@ -11,11 +11,13 @@ from zlib import crc32
 import pytest
 import structlog
 
+from infra import redis
 from infra.settings import Settings
 from infra.system import System
 from infra.wiring import open_system
 from tests.api.http import Http
 from tests.probe.features import FEATURES
+from tests.redises import Server, server
 from tests.scenario import Scenario
 from tests.source import CONTEXTS, ROOT
 from tests.stores import STORES, Stores, stores
@@ -108,6 +110,22 @@ def other(probe: Scenario, settings: Settings) -> Iterator[System]:
     system = probe.run(open_system(settings, features=FEATURES))
     yield system
     probe.run(system.close())
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Server]:
+    with server() as made:
+        yield made
+
+
+@pytest.fixture
+def private(redis_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """An empty Redis of the test's own; who has lost it asks again soon."""
+    monkeypatch.setattr(redis, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(redis, "MAX_PAUSE_S", 0.01)
+    redis_server.restore()
+    redis_server.client.flushall()
+    return redis_server
 
 
 @pytest.fixture

@@ -21,8 +21,14 @@ from tests.caching import JOBS, Processes, processes
 from tests.probe import rows
 from tests.probe.features import FEATURES
 from tests.probe.job import PushJob, StartJob
+from tests.stores import Stores
 
 A, B = JOBS[:2]
+
+
+@pytest.fixture
+def settings(all_stores: Stores) -> Settings:
+    return all_stores.settings("sqlite")
 
 
 @pytest.fixture

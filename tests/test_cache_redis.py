@@ -4,76 +4,37 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
 
-from domain import Refused
-from infra import redis
 from infra.caching.entries import MAX_BYTES, opened, packed, sealed, unpacked
 from infra.caching.stamps import Place
-from infra.rebuilding.generations import NothingToUndo
 from infra.settings import Settings
-from tests.caching import JOBS, Processes, processes
-from tests.probe.job import EndJob, PushJob, StartJob
-from tests.redises import SECONDS, Server, server
+from tests.caching import JOBS, Processes, entries, forget, processes, with_redis
+from tests.probe.job import PushJob, StartJob
+from tests.redises import SECONDS, Server
 from tests.stores import Stores
-from tests.test_drift import audited, name_of
-from tests.test_swap import rebuilt, undone
 
 A, B = JOBS[:2]
-SOON_MS, LONG_MS = 30, 3_000
-SEED = 1
-STEPS = 40
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Server]:
-    with server() as made:
-        yield made
+SOON_MS = 30
 
 
 @pytest.fixture
-def private(running: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """An empty server that runs; who has lost it asks again at once."""
-    monkeypatch.setattr(redis, "FIRST_PAUSE_S", 0.001)
-    monkeypatch.setattr(redis, "MAX_PAUSE_S", 0.001)
-    running.restore()
-    running.client.flushall()
-    return running
+def settings(all_stores: Stores) -> Settings:
+    """What Redis does is the same on each store; see test_cache_chaos.py."""
+    return all_stores.settings("sqlite")
 
 
 @pytest.fixture
-def at(settings: Settings, private: Server) -> Settings:
-    return with_redis(settings, private)
-
-
-def with_redis(settings: Settings, private: Server, ms: int = LONG_MS) -> Settings:
-    return settings.model_copy(update={"redis_url": private.url, "redis_ms": ms})
-
-
-@pytest.fixture
-def both(at: Settings) -> Iterator[Processes]:
-    with processes(at) as made:
+def both(settings: Settings, private: Server) -> Iterator[Processes]:
+    with processes(with_redis(settings, private)) as made:
         made.send(StartJob(job_id=A, name="a"))
         made.send(StartJob(job_id=B, name="b"))
         yield made
-
-
-def forget(both: Processes, by: int = 0) -> None:
-    """Let a process have nothing in its own memory."""
-    cache = both.systems[by].queries._caches._by_projection["probe.rows"]
-    for name in list(cache._memory._entries):
-        cache._memory.drop(name)
-
-
-def entries(private: Server) -> dict[bytes, bytes]:
-    """Return what Redis has, by name."""
-    return {name: private.client.get(name) for name in private.client.scan_iter("*:cache:*")}  # type: ignore[misc]
 
 
 def test_what_one_process_has_read_another_need_not_read(both: Processes, private: Server) -> None:
@@ -202,90 +163,6 @@ def test_what_was_kept_of_a_lost_future_is_not_taken(
             forget(both)
         both.all_are_right()
         assert both.looked("old", "redis") > 0
-
-
-# ── whatever happens, in whatever order ──────────────────────────────────────────────────────
-
-
-class Chaos:
-    """Does something at random to the store, to readers, or to Redis."""
-
-    def __init__(self, both: Processes, private: Server, random: Random) -> None:
-        self._both = both
-        self._private = private
-        self._random = random
-        self._seen: dict[bytes, bytes] = {}
-
-    def act(self) -> None:
-        acts = [*[self.command] * 6, *[self.follow] * 4, self.poison, self.replay, self.flush]
-        acts += [self.restart, self.swap, self.undo, self.drift]
-        self._random.choice(acts)()
-
-    @property
-    def _by(self) -> int:
-        return self._random.randrange(2)
-
-    def command(self) -> None:
-        id = self._random.choice(JOBS)
-        kinds = [PushJob(job_id=id), PushJob(job_id=id), StartJob(job_id=id, name="job")]
-        kinds += [EndJob(job_id=id, reason="over")]
-        with suppress(Refused):
-            command = self._random.choice(kinds)
-            self._both.probe.send(command, to=self._both.systems[self._by])
-
-    def follow(self) -> None:
-        self._both.step(self._by)
-
-    def poison(self) -> None:
-        found = entries(self._private)
-        values = [*found.values(), b"garbage"]
-        for name in found:
-            self._private.client.set(name, self._random.choice(values))
-
-    def replay(self) -> None:
-        """Put back what was there once."""
-        for name, entry in self._seen.items():
-            self._private.client.set(name, entry)
-        self._seen |= entries(self._private)
-
-    def flush(self) -> None:
-        self._private.client.flushall()
-
-    def restart(self) -> None:
-        self._private.kill()
-        self._both.all_are_right()
-        self._private.restore()
-
-    def swap(self) -> None:
-        rebuilt(self._both.probe, accept=True)
-
-    def undo(self) -> None:
-        with suppress(NothingToUndo):
-            undone(self._both.probe)
-
-    def drift(self) -> None:
-        """Let a row be wrong, as the store has it, until it is mended."""
-        probe = self._both.probe
-        is_sqlite = probe.system.databases["probe"].is_sqlite
-        jobs = name_of(probe, "jobs")
-        audited(probe, mend=True)
-        self._both.all_are_right()
-        swapped = f"UPDATE {jobs} SET name = 'drifted {self._random.random()}'"
-        probe.sql(swapped + ("" if is_sqlite else " RETURNING 1"))
-        audited(probe, mend=True)
-
-
-def test_kept_answers_are_the_stores_at_every_step(both: Processes, private: Server) -> None:
-    random = Random(SEED)
-    chaos = Chaos(both, private, random)
-    for _ in range(STEPS):
-        chaos.act()
-        if random.random() < 0.2:
-            forget(both, by=random.randrange(2))
-        both.all_are_right()
-    for result in ("hit", "miss"):
-        assert both.looked(result, "memory") > 10, result
-    assert sum(both.looked("hit", "redis", by) for by in (0, 1)) > 0
 
 
 # ── entries ──────────────────────────────────────────────────────────────────────────────────

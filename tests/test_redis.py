@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -15,32 +15,12 @@ from infra import redis
 from infra.counting import Counters, counters
 from infra.redis import Away, Link
 from infra.throttle import Throttle, TooManyTries
-from tests.redises import Server, liar, server, shared_url
+from tests.redises import Server, liar, shared_url
 
 SOON_S, LONG_S = 0.2, 5.0
 """For what does not answer, and for what does."""
 LIMIT = RateLimitItemPerSecond(3, 300)
 Results = Counter[str]
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Server]:
-    with server() as made:
-        yield made
-
-
-@pytest.fixture
-def private(running: Server) -> Server:
-    """An empty server that runs."""
-    running.kill()
-    running.start()
-    return running
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis, "FIRST_PAUSE_S", 0.02)
-    monkeypatch.setattr(redis, "MAX_PAUSE_S", 0.02)
 
 
 @asynccontextmanager
