@@ -248,6 +248,10 @@ class Queries:
             found = await connection.execute(select(table.c.position).where(table.c.name == name))
             return found.scalar() or 0
 
+    def forget(self) -> None:
+        """Forget the answers that this process has in memory."""
+        self._caches.forget()
+
     async def close(self) -> None:
         """Release what is kept in memory."""
         await self._caches.close()

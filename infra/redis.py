@@ -21,12 +21,14 @@ T = TypeVar("T")
 Observe = Callable[[str, str], None]
 """Called with what a call was for, and its result: answered, wrong, failed, skipped."""
 
-MAX_CALLS = 32
+MAX_CALLS = 64
 """Calls at once; further ones do without."""
 CONNECTIONS_A_CALL = 2
 FIRST_PAUSE_S = 0.5
 MAX_PAUSE_S = 8.0
 """After a call that failed none is made for so long; it doubles as long as they fail."""
+
+AWAY = "Redis does not answer: each process counts tries by itself, and reads what others have kept"
 
 log = structlog.get_logger("aorist.redis")
 
@@ -81,6 +83,14 @@ class Link:
         self._works()
         self._observe(use, "answered")
         return found
+
+    async def answers(self) -> bool:
+        """Tell whether it answers."""
+        try:
+            await self.call("health", self.client.ping)
+        except Away:
+            return False
+        return True
 
     async def close(self) -> None:
         """Close the connections."""

@@ -24,7 +24,7 @@ from infra.moves import Moves
 from infra.queries import Queries
 from infra.readers import Reader
 from infra.rebuilding.renewal import Outdated, all_told
-from infra.redis import Link
+from infra.redis import AWAY, Link
 from infra.session import Turn
 from infra.settings import Settings
 from infra.telemetry import ParkedGauges, Telemetry
@@ -244,9 +244,10 @@ class System:
         return gauges
 
     async def degraded(self) -> list[str]:
-        """Return in sentences what works in part only: parked facts, rebuilds."""
+        """Return in sentences what works in part only: parked facts, rebuilds, no Redis."""
         rebuilds = await all_told(self.outdated, self.databases)
-        return [*self.telemetry.gauges.told(), *rebuilds]
+        alone = [AWAY] if self.link and not await self.link.answers() else []
+        return [*self.telemetry.gauges.told(), *rebuilds, *alone]
 
     async def close(self) -> None:
         """Stop following, finish what is queued, release everything."""

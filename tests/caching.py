@@ -91,9 +91,7 @@ def with_redis(settings: Settings, private: Server, ms: int = LONG_MS) -> Settin
 
 def forget(both: Processes, by: int = 0) -> None:
     """Let a process have nothing in its own memory."""
-    cache = both.systems[by].queries._caches._by_projection["probe.rows"]
-    for name in list(cache._memory._entries):
-        cache._memory.drop(name)
+    both.systems[by].queries.forget()
 
 
 def entries(private: Server) -> dict[bytes, bytes]:

@@ -4,6 +4,7 @@ The engine's tests run on both stores. What a context does, and how it is told, 
 every such test runs on one of the two; with `--every-store`, or marked so, it runs on both.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from zlib import crc32
@@ -21,6 +22,9 @@ from tests.redises import Server, server
 from tests.scenario import Scenario
 from tests.source import CONTEXTS, ROOT
 from tests.stores import STORES, Stores, stores
+
+# Counters and kept answers are a test's own, whatever `.services/env` says.
+os.environ.pop("AORIST_REDIS_URL", None)
 
 ON_ONE_STORE = frozenset(ROOT / "tests" / folder for folder in (*CONTEXTS, "api", "cli"))
 

@@ -103,6 +103,8 @@ def test_queries_are_answered_without_redis_and_with_it_again(
             both.send(PushJob(job_id=A))
             forget(both)
             both.all_are_right()
+        told = both.probe.run(both.systems[0].degraded())
+        assert any("Redis does not answer" in one for one in told) == (fault != "flush")
         private.restore()
         hits = both.looked("hit", "redis", by=1)
         until = time.monotonic() + SECONDS

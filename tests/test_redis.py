@@ -10,10 +10,13 @@ import pytest
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from pydantic import ValidationError
 
+from api.cli import doctor
 from infra import redis
 from infra.counting import Counters, counters
 from infra.redis import Away, Link
+from infra.settings import Settings
 from infra.throttle import Throttle, TooManyTries
 from tests.redises import Server, liar, shared_url
 
@@ -121,6 +124,34 @@ def test_an_error_about_one_key_is_no_reason_to_stop_asking(private: Server) -> 
             assert results == {"wrong": 1, "answered": 1}
 
     asyncio.run(calls())
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_the_doctor_says_how_it_is(private: Server, runs: bool) -> None:
+    if not runs:
+        private.kill()
+    url = private.url.replace("//", "//:secret@") if not runs else private.url
+    settings = Settings(redis_url=url, redis_ms=5_000)
+
+    async def findings() -> list[tuple[bool, str]]:
+        return [one async for one in doctor.redis(settings)]
+
+    ((good, said),) = asyncio.run(findings())
+    assert good is runs
+    assert ("answers" if runs else "does not answer") in said
+    assert "secret" not in said
+
+
+def test_no_redis_is_nothing_to_say() -> None:
+    async def findings() -> list[tuple[bool, str]]:
+        return [one async for one in doctor.redis(Settings(redis_url=""))]
+
+    assert asyncio.run(findings()) == []
+
+
+def test_a_setting_that_names_no_redis_is_refused() -> None:
+    with pytest.raises(ValidationError, match="names no Redis"):
+        Settings(redis_url="memcached://127.0.0.1")
 
 
 # ── counters of limits ───────────────────────────────────────────────────────────────────────

@@ -28,14 +28,19 @@ _SOME = UUID(int=0)
 class Caches:
     """Finds the cache of a query."""
 
-    def __init__(self, by_projection: Mapping[str, Cache]) -> None:
+    def __init__(self, by_projection: Mapping[str, Cache], memory: Memory) -> None:
         self._by_projection = by_projection
+        self._memory = memory
 
     def of(self, query: Select[Any]) -> tuple[Cache, Kept] | None:
         """Return what keeps the answers of a query, and under what; None when nothing does."""
         kept = kept_by(query)
         cache = kept and self._by_projection.get(kept.projection)
         return (cache, kept) if kept and cache else None
+
+    def forget(self) -> None:
+        """Forget what this process has in memory."""
+        self._memory.clear()
 
     async def close(self) -> None:
         """Release what is held."""
@@ -74,7 +79,7 @@ def caches_of(
                 settings.redis_prefix,
                 observe,
             )
-    return Caches(made)
+    return Caches(made, memory)
 
 
 def require_by_key(projecting: Projecting) -> None:

@@ -43,6 +43,11 @@ class Memory:
         while self.bytes > self._most:
             self.drop(next(iter(self._entries)))
 
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._entries.clear()
+        self.bytes = 0
+
     def drop(self, name: Name) -> None:
         """Forget an entry, if it is there."""
         gone = self._entries.pop(name, None)
