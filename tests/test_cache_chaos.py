@@ -1,21 +1,27 @@
 """Kept answers are the store's at every step, whatever happens and in whatever order."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from random import Random
+from uuid import UUID
 
 import pytest
 
 from domain import Refused
 from infra.rebuilding.generations import NothingToUndo
 from infra.settings import Settings
+from infra.system import System
 from tests.caching import JOBS, Processes, entries, forget, processes, with_redis
 from tests.probe.job import EndJob, PushJob, StartJob
+from tests.probe.rows import job_row
 from tests.redises import Server
+from tests.scenario import MAX_WAIT_S, TELLER
 from tests.test_drift import audited, name_of
 from tests.test_swap import rebuilt, undone
 
-SEED, STEPS = 1, 40
+SEED, STEPS = 1, 25
+PUSHES, READERS = 8, 2
 
 
 @pytest.fixture
@@ -103,3 +109,38 @@ def test_kept_answers_are_the_stores_at_every_step(both: Processes, private: Ser
     for result in ("hit", "miss"):
         assert both.looked(result, "memory") > 10, result
     assert sum(both.looked("hit", "redis", by) for by in (0, 1)) > 0
+
+
+def test_nobody_sees_time_go_back_while_both_processes_follow(both: Processes) -> None:
+    """Whoever has seen something, or has changed it, sees no older state in any process."""
+    for id in JOBS:
+        both.send(StartJob(job_id=id, name="job"))
+    one, other = both.systems
+
+    async def write(id: UUID, systems: Sequence[System]) -> None:
+        for number in range(1, PUSHES + 1):
+            answer = await systems[number % 2].dispatch(PushJob(job_id=id), TELLER)
+            after = {"probe": answer.receipt.position}
+            for system in systems:
+                row = await system.queries.one(job_row(id), after)
+                assert row["pushes"] == number, "one's own writes are seen everywhere"
+
+    async def read(id: UUID, writing: "asyncio.Task[None]") -> None:
+        seen = 0
+        while not writing.done():
+            for system in (one, other, other, one):
+                row = await system.queries.one(job_row(id))
+                assert row["pushes"] >= seen
+                seen = row["pushes"]
+
+    async def all_at_once() -> None:
+        await one.follow()
+        await other.follow()
+        async with asyncio.timeout(MAX_WAIT_S), asyncio.TaskGroup() as group:
+            for id in JOBS:
+                writing = group.create_task(write(id, (one, other)))
+                for _ in range(READERS):
+                    group.create_task(read(id, writing))
+
+    both.probe.run(all_at_once())
+    assert both.looked("hit") > PUSHES
