@@ -3,11 +3,10 @@
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -53,36 +52,38 @@ def test_what_is_out_of_date_is_not_taken(both: Processes) -> None:
     assert both.looked("old", "redis", by=1) == 1
 
 
-@pytest.mark.parametrize(
-    "value",
-    [b"garbage", b"x" * 16, b"\x00" * 3_000_000, b"{}", "other", "old", "cut", "list"],
-    ids=["garbage", "short", "huge", "json", "other", "old", "cut", "list"],
-)
-def test_poison_is_told_from_an_answer(both: Processes, private: Server, value: Any) -> None:
-    both.row(A)
+Poison = Callable[[bytes, dict[bytes, bytes], dict[bytes, bytes]], bytes]
+POISONS: dict[str, tuple[str, Poison]] = {
+    "garbage": ("forged", lambda name, now, before: b"garbage"),
+    "as long as a seal": ("forged", lambda name, now, before: b"x" * 16),
+    "huge": ("forged", lambda name, now, before: b"\0" * 3_000_000),
+    "cut": ("forged", lambda name, now, before: now[name][:-1]),
+    "longer": ("forged", lambda name, now, before: now[name] + b"\0"),
+    "another key's": ("forged", lambda name, now, before: next(now[n] for n in now if n != name)),
+    "an older one": ("old", lambda name, now, before: before[name]),
+}
+
+
+def test_poison_is_told_from_an_answer(both: Processes, private: Server) -> None:
+    both.all_are_right()
     before = entries(private)
-    both.row(B)
-    both.send(PushJob(job_id=A))
-    both.row(A)
+    for id in (A, B):
+        both.send(PushJob(job_id=id))
+    both.all_are_right()
     now = entries(private)
-    for name, right in now.items():
-        match value:
-            case "other":
-                others = [entry for other, entry in now.items() if other != name]
-                private.client.set(name, others[0])
-            case "old":
-                private.client.set(name, before.get(name, right))
-            case "cut":
-                private.client.set(name, right[:-1])
-            case "list":
-                private.client.delete(name)
-                private.client.rpush(name, "poison")
-            case _:
-                private.client.set(name, value)
+    for what, (told, poison) in POISONS.items():
+        for name in now:
+            private.client.set(name, poison(name, now, before))
+        times = both.looked(told, "redis", by=1)
+        forget(both, by=1)
+        assert both.row(A, by=1) == both.stored(A), what
+        assert both.looked(told, "redis", by=1) == times + 1, what
+    for name in now:
+        private.client.delete(name)
+        private.client.rpush(name, "a value of another type")
+    forget(both, by=1)
     assert both.row(A, by=1) == both.stored(A)
-    told = {"list": "away", "old": "old"}.get(value, "forged")
-    assert both.looked(told, "redis", by=1) == 1
-    assert both.looked("hit", "redis", by=1) == 0
+    assert both.looked("away", "redis", by=1) == 1
 
 
 @pytest.mark.parametrize("fault", ["kill", "pause", "flush"])
