@@ -123,7 +123,7 @@ def cached(answer: Callable[[UUID], One]) -> Callable[[UUID], One]:
     """Let the engine keep what a query function answers, for as long as no fact changes it.
 
     For a `Select` of a row by the first column of its table's key, which is the only parameter.
-    It lies in Redis too, if there is one: not for what only few may see.
+    What only few may see is better not kept: all processes have it in memory, and Redis enciphered.
     """
     projection = ".".join(answer.__module__.split(".")[-2:])
     name = f"{projection}.{answer.__name__}"

@@ -191,6 +191,7 @@ def test_a_seal_is_good_for_its_name_and_token_only() -> None:
     assert opened("name", KEY, entry) == (PLACE, b"data")
     assert opened("other", KEY, entry) is None
     assert opened("name", b"o" * 32, entry) is None
+    assert b"data" not in entry
     for place in range(len(entry)):
         changed = bytes([*entry[:place], entry[place] ^ 1, *entry[place + 1 :]])
         assert opened("name", KEY, changed) is None

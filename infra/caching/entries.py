@@ -1,17 +1,17 @@
-"""Entries: kept answers as bytes, and sealed ones, for where others could change them."""
+"""Entries: kept answers as bytes, and sealed ones, for where others could read or change them."""
 
-import hmac
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from infra.caching.stamps import Place
 
 MAX_BYTES = 64 * 1024
 """Of an entry; a larger answer is not kept."""
-SEAL_BYTES = 16
 _UUID = 1
 
 Row = dict[str, Any]
@@ -56,22 +56,17 @@ def name_of(prefix: str, token: bytes, query: str, key: UUID) -> str:
 
 
 def sealed(name: str, token: bytes, place: Place, data: bytes) -> bytes:
-    """Return an entry with a seal that only who knows the token can make, for its name only."""
+    """Return an entry that only who knows the token can make or read, good for its name only."""
     body = msgspec.msgpack.encode(_Sealed(place.position, place.mark, data))
-    return _seal(name, token, body) + body
+    # RFC 5297: it needs no number used once, of which a long-lived token could meet one again.
+    return AESSIV(token).encrypt(body, [name.encode()])
 
 
 def opened(name: str, token: bytes, entry: bytes) -> tuple[Place, bytes] | None:
     """Return what was sealed; None for anything else."""
-    seal, body = entry[:SEAL_BYTES], entry[SEAL_BYTES:]
-    if not hmac.compare_digest(seal, _seal(name, token, body)):
+    try:
+        body = AESSIV(token).decrypt(entry, [name.encode()])
+    except (InvalidTag, ValueError):
         return None
     found = msgspec.msgpack.decode(body, type=_Sealed)
     return Place(found.position, found.mark), found.row
-
-
-def _seal(name: str, token: bytes, body: bytes) -> bytes:
-    seal = blake2b(key=token, digest_size=SEAL_BYTES)
-    written = name.encode()
-    seal.update(len(written).to_bytes(2, "big") + written + body)
-    return seal.digest()
