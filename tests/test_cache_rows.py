@@ -106,6 +106,17 @@ def test_rows_that_other_code_has_changed_are_read_anew(both: Processes) -> None
     assert both.looked("off") == 2
 
 
+def test_tables_that_were_rebuilt_after_other_code_are_kept_again(both: Processes) -> None:
+    stamps = both.systems[1].readers[0].output._stamps  # type: ignore[attr-defined]
+    stamps.code = "other"
+    both.send(PushJob(job_id=B), by=1)
+    both.row(A)
+    assert both.looked("off") == 1
+    assert rebuilt(both.probe, accept=True).swapped
+    assert both.row(A) == both.row(A) == both.stored(A)
+    assert (both.looked("off"), both.looked("hit")) == (1, 1)
+
+
 def test_facts_that_cannot_be_read_make_answers_be_read_anew(both: Processes) -> None:
     warmed(both)
     both.send(PushJob(job_id=A), by=1)

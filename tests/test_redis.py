@@ -81,6 +81,21 @@ def test_one_that_comes_back_is_used_again(private: Server, fault: str) -> None:
     asyncio.run(calls())
 
 
+def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_ones(private: Server) -> None:
+    async def calls() -> None:
+        private.client.mset({"one": 1, "two": 2})
+        async with linked(private.url) as (link, _):
+            await until_answered(link)
+            private.pause()
+            with pytest.raises(Away):
+                await link.call("test", lambda: link.client.get("one"))
+            private.resume()
+            await until_answered(link)
+            assert await link.client.get("two") == b"2"
+
+    asyncio.run(calls())
+
+
 def test_while_one_asks_whether_it_is_back_the_others_do_not(private: Server) -> None:
     async def calls() -> None:
         async with linked(private.url) as (link, results):

@@ -121,8 +121,9 @@ async def renew(connection: AsyncConnection, projecting: Projecting) -> None:
     is_sqlite = connection.dialect.name == "sqlite"
     dot, value = ("_", "?") if is_sqlite else (".", "%s")
     await connection.exec_driver_sql(
-        f"UPDATE {projecting.context}{dot}cached SET token = {value} WHERE projection = {value}",
-        (_token(), projecting.name),
+        f"UPDATE {projecting.context}{dot}cached SET token = {value}, code = {value}"
+        f" WHERE projection = {value}",
+        (_token(), version_of(projecting), projecting.name),
     )
 
 
