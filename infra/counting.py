@@ -1,4 +1,4 @@
-"""Counters of limits: in Redis for all processes together, and in this process beside it.
+"""SharedCounters of limits: in Redis for all processes together, and in this process beside it.
 
 Both must let a try pass. Without Redis the process's own counters decide, and they have counted
 all along: its going away, or being emptied, gives nobody more tries in a process than one has.
@@ -21,12 +21,12 @@ USE = "limits"
 NAME_BYTES = 16
 
 
-def counters(own: Storage, link: Link | None, prefix: str) -> Storage:
+def shared_counters(own: Storage, link: Link | None, prefix: str) -> Storage:
     """Return where to count: in `own`, this process's memory, and in Redis where there is one."""
-    return own if link is None else Counters(own, link, prefix)
+    return own if link is None else SharedCounters(own, link, prefix)
 
 
-class Counters(Storage, SlidingWindowCounterSupport):
+class SharedCounters(Storage, SlidingWindowCounterSupport):
     """A storage for `limits` that counts in two places."""
 
     STORAGE_SCHEME = None

@@ -18,7 +18,7 @@ from domain.identity.appointment import APPOINTMENT, Appointment
 from domain.identity.claim import Claim
 from domain.identity.session import Session, SessionOver
 from infra.access import Access
-from infra.counting import counters
+from infra.counting import shared_counters
 from infra.dispatch import Dispatcher
 from infra.keys import Keys
 from infra.redis import Link
@@ -75,7 +75,7 @@ class Logins:
         self.access = access(lifetime)
         self.throttle = Throttle(
             settings.login_tries,
-            partial(counters, link=link, prefix=settings.redis_prefix),
+            partial(shared_counters, link=link, prefix=settings.redis_prefix),
         )
         self.code = secrets.token_urlsafe(CODE_BYTES)
         """With this the first operator is appointed; good in this process, and once."""

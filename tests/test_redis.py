@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from api.cli import doctor
 from infra import redis
-from infra.counting import Counters, counters
+from infra.counting import SharedCounters, shared_counters
 from infra.redis import Away, Link
 from infra.settings import Settings
 from infra.throttle import Throttle, TooManyTries
@@ -176,7 +176,7 @@ class Process:
     """What one process counts with."""
 
     def __init__(self, link: Link, prefix: str = "test") -> None:
-        self.storage = counters(MemoryStorage(), link, prefix)
+        self.storage = shared_counters(MemoryStorage(), link, prefix)
         self._limiter = SlidingWindowCounterRateLimiter(self.storage)
 
     async def tries(self, number: int) -> int:
@@ -253,7 +253,7 @@ def test_systems_that_share_a_redis_count_apart() -> None:
         async with linked(shared_url(), LONG_S) as (link, _):
             one, other = Process(link, "test-one"), Process(link, "test-two")
             for process in (one, other):
-                assert isinstance(process.storage, Counters)
+                assert isinstance(process.storage, SharedCounters)
                 await process.storage.clear_sliding_window(LIMIT.key_for("ada", "192.0.2.1"), 300)
             assert await one.tries(4) == 3
             assert await other.tries(4) == 3
@@ -264,7 +264,7 @@ def test_systems_that_share_a_redis_count_apart() -> None:
 def test_tries_to_log_in_are_counted_for_all_processes_together(private: Server) -> None:
     async def calls() -> None:
         async with linked(private.url, LONG_S) as (link, _):
-            shared = partial(counters, link=link, prefix="test")
+            shared = partial(shared_counters, link=link, prefix="test")
             one, other = Throttle(2, shared), Throttle(2, shared)
             await one.try_login("ada", "192.0.2.1")
             await other.try_login("Ada", "192.0.2.1")

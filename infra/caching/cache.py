@@ -67,8 +67,9 @@ class Cache:
         self._latest = Latest(self._see)
 
     async def find(self, kept: Kept) -> Row | None:
-        """Return the row that the store has now; None when that must be asked. Raises
-        `Unavailable`.
+        """Return the row that the store has now; None when it must be asked for it.
+
+        Raises `Unavailable`.
         """
         await self._latest.get()
         row = self._in_memory(kept)
