@@ -14,7 +14,12 @@ MEMORY_KIB, PASSES = 19 * 1024, 2
 ENV_PREFIX = "AORIST_"
 CONFIG_VARIABLE = "AORIST_CONFIG"
 DEFAULT_FILE = Path("aorist.yaml")
-OTHER_VARIABLES = {CONFIG_VARIABLE, "AORIST_TEST_POSTGRES_URL", "AORIST_TEST_KAFKA_BOOTSTRAP"}
+OTHER_VARIABLES = {
+    CONFIG_VARIABLE,
+    "AORIST_TEST_POSTGRES_URL",
+    "AORIST_TEST_KAFKA_BOOTSTRAP",
+    "AORIST_TEST_REDIS_URL",
+}
 """Variables with the prefix that are no settings."""
 
 
@@ -129,6 +134,25 @@ class Settings(BaseSettings):
     body_bytes: int = Field(default=1_000_000, ge=1_000, description="largest request body")
     page_limit: int = Field(default=200, ge=1, le=1000, description="most items on one page")
 
+    cache_bytes: int = Field(
+        default=16_000_000,
+        ge=0,
+        le=10_000_000_000,
+        description="memory for answers of hot queries, per process; 0 keeps none",
+    )
+    redis_url: str = Field(
+        default="",
+        description="a Redis that processes share for limits and cached answers: redis://…",
+    )
+    redis_prefix: str = Field(
+        default="aorist",
+        pattern=r"^[A-Za-z0-9_-]{1,100}$",
+        description="first word of the keys in Redis: one for each system that shares it",
+    )
+    redis_ms: int = Field(
+        default=50, ge=1, le=5_000, description="how long Redis may take before it counts as away"
+    )
+
     kafka_bootstrap: str = Field(
         default="", description="Kafka brokers that `aorist relay` mirrors to: HOST:PORT,HOST:PORT"
     )
@@ -187,6 +211,13 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"{url!r} names no known store; use sqlite:///FILE or postgresql://…"
                 )
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError(f"{value!r} names no Redis; use redis://:PASSWORD@HOST:PORT/DATABASE")
         return value
 
     def url_of(self, context: str) -> str:

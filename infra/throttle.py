@@ -1,12 +1,13 @@
 """How often something may be tried: by whoever tries, in a window of time that slides."""
 
 import time
+from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 from typing import NamedTuple
 
 from limits import RateLimitItemPerSecond
-from limits.aio.storage import MemoryStorage
+from limits.aio.storage import MemoryStorage, Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from domain.identity.claim import folded
@@ -37,10 +38,13 @@ class TooManyTries(Exception):
 
 
 class Throttle:
-    """Counts tries to log in, in this process."""
+    """Counts tries to log in: in this process, and where others count too if `shared` says so."""
 
-    def __init__(self, tries: int) -> None:
-        self._storage = MemoryStorage()
+    def __init__(
+        self, tries: int, shared: Callable[[Storage], Storage] = lambda memory: memory
+    ) -> None:
+        self._memory = MemoryStorage()
+        self._storage = shared(self._memory)  # `limits` itself keeps it by a weak reference only
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
         self._own = RateLimitItemPerSecond(tries, WINDOW_S, namespace="own")
         self._shared = RateLimitItemPerSecond(tries * SHARED, WINDOW_S, namespace="shared")
@@ -67,7 +71,7 @@ class Throttle:
         await self._limiter.clear(self._own, "account", folded(name), network_of(address))
 
     async def _count(self, limit: RateLimitItemPerSecond, *who: str) -> Left:
-        if len(self._storage.storage) > MAX_COUNTED:
+        if len(self._memory.storage) > MAX_COUNTED:
             raise TooManyTries(Left(0, WINDOW_S, limit.amount))
         passed = await self._limiter.hit(limit, *who)
         stats = await self._limiter.get_window_stats(limit, *who)
