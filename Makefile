@@ -16,8 +16,8 @@ help: ## list the targets
 run: $(INSTALLED) ## start the whole system in one process on a SQLite file
 	@.venv/bin/aorist serve --development
 
-test: check services ## run every check and every test, PostgreSQL and Kafka included
-	@set -a && . ./.services/env && unset AORIST_DATABASE_URL && .venv/bin/python -m pytest --numprocesses $(TESTERS)
+test: check services ## run every check and every test, PostgreSQL, Kafka and Redis included
+	@set -a && . ./.services/env && unset AORIST_DATABASE_URL AORIST_REDIS_URL && .venv/bin/python -m pytest --numprocesses $(TESTERS)
 
 soak: $(INSTALLED) ## kill writers, readers and PostgreSQL hundreds of times, and check the logs
 	@.venv/bin/python -m tests.soak --kills 300
@@ -34,9 +34,9 @@ fuzz: $(INSTALLED) ## call every route with what its documentation allows, and w
 	@.venv/bin/python -m tests.fuzz $(ARGS)
 
 bench: services ## measure speed beside references (some of it: make bench ARGS="--only hot")
-	@set -a && . ./.services/env && unset AORIST_DATABASE_URL && .venv/bin/python -m tests.bench $(ARGS)
+	@set -a && . ./.services/env && unset AORIST_DATABASE_URL AORIST_REDIS_URL && .venv/bin/python -m tests.bench $(ARGS)
 
-services: $(INSTALLED) ## start PostgreSQL and Kafka, in containers or without
+services: $(INSTALLED) ## start PostgreSQL, Kafka and Redis, in containers or without
 	@$(SERVICES) start
 
 services-stop: $(INSTALLED) ## stop what `make services` started; its data stays

@@ -13,7 +13,7 @@ from commands import Caller
 from domain import PROCESS, NotFound, is_process
 from infra.dispatch import MAX_KEY, Answer, Meta
 from infra.system import System
-from projections import Detail, Listing, One
+from projections import Detail, Listing, One, not_kept
 
 BASE = "/api/v1"
 ACTOR, ROLES, REASON = "Aorist-Actor", "Aorist-Roles", "Aorist-Reason"
@@ -174,7 +174,7 @@ class Reader:
     async def owner(self, query: One) -> Any:
         """Return what the row's column `owner` says; None when there is no row."""
         try:
-            return (await self._queries.one(query, self._after))["owner"]
+            return (await self._queries.one(not_kept(query), self._after))["owner"]
         except NotFound:
             return None
 

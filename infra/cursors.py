@@ -1,10 +1,12 @@
 """Cursors of lists: where the next page begins, and as of what the first one was asked."""
 
 import base64
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
+from sqlalchemy import and_, or_
 
 from domain import Invalid
 from projections import Listing
@@ -58,6 +60,16 @@ def decoded(cursor: str, query: Listing, as_of: str | None) -> Place:
             "as_of out, or start again without a cursor"
         )
     return place
+
+
+def beyond(query: Listing, values: Sequence[Any]) -> Any:
+    """Return the condition for rows behind the key `values` in the list's order."""
+    steps = []
+    for index, column in enumerate(query.by):
+        same = [c == v for c, v in zip(query.by[:index], values[:index], strict=True)]
+        further = column < values[index] if query.descending else column > values[index]
+        steps.append(and_(*same, further))
+    return or_(*steps)
 
 
 def _part(value: Any, kind: type) -> Any:

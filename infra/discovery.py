@@ -50,6 +50,8 @@ class Projecting:
     tables: tuple[Table, ...]
     key_of: Callable[..., Any] | None = None
     """What its facts depend on each other by, when not by their stream."""
+    cached: tuple[Callable[..., Any], ...] = ()
+    """Its query functions whose answers are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,12 @@ def _projections(found: list[tuple[str, str, ModuleType]]) -> Iterator[Projectin
             raise Misbuilt(f"projections.{name} has project() and no table")
         if project is not None:
             key_of = vars(module).get("key_of")
-            yield Projecting(name, context, project, all_tables(tables), key_of)
+            cached = tuple(thing for thing in vars(module).values() if _is_cached(thing, module))
+            yield Projecting(name, context, project, all_tables(tables), key_of, cached)
+
+
+def _is_cached(thing: object, module: ModuleType) -> bool:
+    return hasattr(thing, "cached") and getattr(thing, "__module__", "") == module.__name__
 
 
 def _sagas(found: list[tuple[str, str, ModuleType]]) -> Iterator[Running]:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -17,8 +18,10 @@ from domain.identity.appointment import APPOINTMENT, Appointment
 from domain.identity.claim import Claim
 from domain.identity.session import Session, SessionOver
 from infra.access import Access
+from infra.counting import shared_counters
 from infra.dispatch import Dispatcher
 from infra.keys import Keys
+from infra.redis import Link
 from infra.settings import Settings
 from infra.streams import Streams
 from infra.throttle import Left, Throttle
@@ -66,10 +69,14 @@ class Logins:
         streams: Streams,
         access: Callable[[timedelta], Access],
         clock: Clock,
+        link: Link | None,
     ) -> None:
         lifetime = timedelta(seconds=settings.access_token_s)
         self.access = access(lifetime)
-        self.throttle = Throttle(settings.login_tries)
+        self.throttle = Throttle(
+            settings.login_tries,
+            partial(shared_counters, link=link, prefix=settings.redis_prefix),
+        )
         self.code = secrets.token_urlsafe(CODE_BYTES)
         """With this the first operator is appointed; good in this process, and once."""
         self._dispatcher = dispatcher

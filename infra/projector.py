@@ -3,6 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import Envelope, Event
+from infra.caching.stamps import Stamps
 from infra.discovery import Projecting
 from infra.log.tail import Facts
 from infra.moves import Write
@@ -15,10 +16,12 @@ from projections.versions import has_history
 class Projector:
     """The output of a projection's reader: its row changes."""
 
-    def __init__(self, projecting: Projecting) -> None:
+    def __init__(self, projecting: Projecting, stamps: Stamps | None = None) -> None:
         self._project = projecting.project
         self._key_of = projecting.key_of
         self._name = projecting.name
+        self._stamps = stamps
+        """Of one whose rows are kept in memory: those who do must hear of unusual changes."""
         self._by_key = any(map(has_history, projecting.tables))
 
     async def __call__(self, facts: Facts, known: Known | None = None) -> Write:
@@ -36,7 +39,9 @@ class Projector:
                 self._project(fact, at, buffer)
             except ImpossibleChange as error:
                 raise self.placed(error, at.position, at.position) from error
-        return _Writing(self, Changing(buffer, known), facts[0][1].position, facts[-1][1].position)
+        first, last = facts[0][1].position, facts[-1][1].position
+        told = self._stamps if buffer.asked else None
+        return _Writing(self, Changing(buffer, known), first, last, told, late=buffer.late)
 
     def key_of(self, fact: Event | None, at: Envelope) -> str | None:
         """Return what a fact is parked by; see `infra.aside.parking.KeyOf`."""
@@ -54,11 +59,22 @@ class Projector:
 class _Writing:
     """Writes the changes for a batch; see `infra.moves.Asking`."""
 
-    def __init__(self, projector: Projector, changing: Changing, first: int, last: int) -> None:
+    def __init__(
+        self,
+        projector: Projector,
+        changing: Changing,
+        first: int,
+        last: int,
+        stamps: Stamps | None,
+        *,
+        late: bool,
+    ) -> None:
         self.ask = changing.ask
         self._projector = projector
         self._changing = changing
         self._first, self._last = first, last
+        self._stamps = stamps
+        self._late = late
 
     async def __call__(self, connection: AsyncConnection) -> None:
         """Write."""
@@ -66,3 +82,5 @@ class _Writing:
             await self._changing.write(connection)
         except ImpossibleChange as error:
             raise self._projector.placed(error, self._first, self._last) from error
+        if self._stamps is not None:
+            await self._stamps.written(connection, late=self._late)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Select, Table, and_, or_, select
+from sqlalchemy import Select, Table, select
 from sqlalchemy.exc import NotSupportedError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,7 +21,9 @@ from infra.asof import (
     require_known,
     tables_of,
 )
-from infra.cursors import Place, decoded, encoded
+from infra.caching.cache import Cache
+from infra.caching.caches import Caches
+from infra.cursors import Place, beyond, decoded, encoded
 from infra.database import Database
 from infra.discovery import Projecting
 from infra.dispatch import ContextLog
@@ -29,7 +31,7 @@ from infra.log.port import Unavailable
 from infra.moves import positions_of
 from infra.readers import Reader
 from infra.rebuilding.renewal import BeingRebuilt, misfit
-from projections import Detail, Listing, MinorUnits
+from projections import Detail, Kept, Listing, MinorUnits
 
 MAX_DETAIL = 1_000
 """Rows in one list of a `Detail`."""
@@ -80,6 +82,7 @@ class Queries:
         logs: Mapping[str, ContextLog],
         clock: Clock,
         projections: Iterable[Projecting],
+        caches: Caches,
     ) -> None:
         self._databases = databases
         self._readers = {reader.name: reader for reader in readers}
@@ -87,6 +90,7 @@ class Queries:
         self._logs = logs
         self._clock = clock
         self._projections = {projecting.name: projecting for projecting in projections}
+        self._caches = caches
         self.local = False
         """Whether this process runs the readers itself."""
 
@@ -96,10 +100,24 @@ class Queries:
         after: Mapping[str, int] | None = None,
         as_of: str | None = None,
     ) -> Row:
-        """Return the single row. Raises `NotFound`."""
+        """Return the single row, of a cached query from memory. Raises `NotFound`."""
+        if as_of is None and (found := self._caches.of(query)):
+            return await self._kept(*found, query, after)
         then = await self._then([query], as_of)
         async with self._reading([query], after, then) as connection:
             return await _single(connection, query, then)
+
+    async def _kept(
+        self, cache: Cache, kept: Kept, query: Select[Any], after: Mapping[str, int] | None
+    ) -> Row:
+        await self._wait(query, after or {})
+        row = await cache.find(kept)
+        if row is None:
+            async with self._reading([query], None, None) as connection:
+                row = await _single(connection, query, None)
+                stamp = await cache.stamp(connection)
+            await cache.keep(kept, row, stamp)
+        return row
 
     async def all(self, query: Select[Any], limit: int) -> list[Row]:
         """Return at most `limit` rows, as they come."""
@@ -142,7 +160,7 @@ class Queries:
         order = [column.desc() if query.descending else column.asc() for column in query.by]
         wanted = query.select.order_by(*order).limit(limit + 1)
         if place is not None:
-            wanted = wanted.where(_beyond(query, place.by))
+            wanted = wanted.where(beyond(query, place.by))
         async with self._reading([query.select], after, then) as connection:
             found = [dict(row) for row in await _found(connection, wanted, then)]
         more = len(found) > limit
@@ -230,6 +248,14 @@ class Queries:
             found = await connection.execute(select(table.c.position).where(table.c.name == name))
             return found.scalar() or 0
 
+    def forget(self) -> None:
+        """Forget the answers that this process has in memory."""
+        self._caches.forget()
+
+    async def close(self) -> None:
+        """Release what is kept in memory."""
+        await self._caches.close()
+
     def adopt(self, reader: Reader) -> None:
         """Take the positions of one reader more from this process."""
         self._readers[reader.name] = reader
@@ -271,13 +297,3 @@ async def _found(
     wanted = query if then is None else at_position(query, then)
     found: Sequence[Any] = (await connection.execute(wanted)).mappings().all()
     return found
-
-
-def _beyond(query: Listing, values: Sequence[Any]) -> Any:
-    """Return the condition for rows behind the key `values` in the list's order."""
-    steps = []
-    for index, column in enumerate(query.by):
-        same = [c == v for c, v in zip(query.by[:index], values[:index], strict=True)]
-        further = column < values[index] if query.descending else column > values[index]
-        steps.append(and_(*same, further))
-    return or_(*steps)

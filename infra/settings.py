@@ -17,7 +17,12 @@ CONFIG_VARIABLE = "AORIST_CONFIG"
 DEFAULT_FILE = Path("aorist.yaml")
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 """An origin as browsers write it (RFC 6454, 6.2). There is no `*`: each one is named."""
-OTHER_VARIABLES = {CONFIG_VARIABLE, "AORIST_TEST_POSTGRES_URL", "AORIST_TEST_KAFKA_BOOTSTRAP"}
+OTHER_VARIABLES = {
+    CONFIG_VARIABLE,
+    "AORIST_TEST_POSTGRES_URL",
+    "AORIST_TEST_KAFKA_BOOTSTRAP",
+    "AORIST_TEST_REDIS_URL",
+}
 """Variables with the prefix that are no settings."""
 
 
@@ -161,6 +166,25 @@ class Settings(BaseSettings):
     )
     page_limit: int = Field(default=200, ge=1, le=1000, description="most items on one page")
 
+    cache_bytes: int = Field(
+        default=16_000_000,
+        ge=0,
+        le=10_000_000_000,
+        description="memory for answers of hot queries, per process; 0 keeps none",
+    )
+    redis_url: str = Field(
+        default="",
+        description="a Redis that processes share for limits and cached answers: redis://…",
+    )
+    redis_prefix: str = Field(
+        default="aorist",
+        pattern=r"^[A-Za-z0-9_-]{1,100}$",
+        description="first word of the keys in Redis: one for each system that shares it",
+    )
+    redis_ms: int = Field(
+        default=50, ge=1, le=5_000, description="how long Redis may take before it counts as away"
+    )
+
     kafka_bootstrap: str = Field(
         default="", description="Kafka brokers that `aorist relay` mirrors to: HOST:PORT,HOST:PORT"
     )
@@ -192,12 +216,24 @@ class Settings(BaseSettings):
     kafka_key_file: Path | None = Field(
         default=None, description="PEM file with that certificate's key"
     )
+    schema_registry_url: str = Field(
+        default="",
+        description="schema registry that gives the mirror's schemas their ids, if not their own: "
+        "http(s)://[USER:PASSWORD@]HOST:PORT",
+    )
     relay_port: int | None = Field(
         default=None,
         ge=0,
         le=65535,
         description="port on which `aorist relay` answers /livez, /readyz and /metrics, if at all",
     )
+
+    @field_validator("schema_registry_url")
+    @classmethod
+    def _known_registry(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError(f"{value!r} is no address of a registry; use http(s)://HOST:PORT")
+        return value
 
     @field_validator("database_url", "context_database_urls")
     @classmethod
@@ -212,6 +248,13 @@ class Settings(BaseSettings):
         for origin in value:
             if not ORIGIN.fullmatch(origin):
                 raise ValueError(f"{origin!r} is no origin; write it like https://shop.example")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("that names no Redis; use redis://:PASSWORD@HOST:PORT/DATABASE")
         return value
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:

@@ -24,6 +24,7 @@ from infra.moves import Moves
 from infra.queries import Queries
 from infra.readers import Reader
 from infra.rebuilding.renewal import Outdated, all_told
+from infra.redis import AWAY, Link
 from infra.session import Turn
 from infra.settings import Settings
 from infra.telemetry import ParkedGauges, Telemetry
@@ -75,6 +76,8 @@ class System:
     tails: dict[str, Tail]
     moves: Sequence[Moves]
     guards: Guards
+    link: Link | None = None
+    """The way to Redis; None where none is set."""
     logins: Logins | None = None
     """What knows who calls; None where there are no users."""
     outdated: list[Outdated] = field(default_factory=list)
@@ -241,9 +244,10 @@ class System:
         return gauges
 
     async def degraded(self) -> list[str]:
-        """Return in sentences what works in part only: parked facts, rebuilds."""
+        """Return in sentences what works in part only: parked facts, rebuilds, no Redis."""
         rebuilds = await all_told(self.outdated, self.databases)
-        return [*self.telemetry.gauges.told(), *rebuilds]
+        alone = [AWAY] if self.link and not await self.link.answers() else []
+        return [*self.telemetry.gauges.told(), *rebuilds, *alone]
 
     async def close(self) -> None:
         """Stop following, finish what is queued, release everything."""
@@ -259,6 +263,7 @@ class System:
         for moves in self.moves:
             await moves.close()
         await self.guards.close()
+        await self.queries.close()
         for log in self.logs.values():
             await log.group.close()
             await log.streams.following.close()
@@ -268,6 +273,8 @@ class System:
             await pool.close()
         for database in set(self.databases.values()):
             await database.close()
+        if self.link:
+            await self.link.close()
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

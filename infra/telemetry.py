@@ -146,6 +146,19 @@ class Telemetry:
         """What watches and audits have found wrong."""
         return Findings(self.registry)
 
+    @cached_property
+    def redis_calls(self) -> Counter:
+        """Calls to Redis."""
+        told = "Calls to Redis by what came of them."
+        return Counter("redis_calls_total", told, ["use", "result"], registry=self.registry)
+
+    @cached_property
+    def cache_lookups(self) -> Counter:
+        """Looks for kept answers."""
+        told = "Answers looked for in memory and in Redis, by what was there."
+        labels = ["query", "level", "result"]
+        return Counter("cache_lookups_total", told, labels, registry=self.registry)
+
     def command(self, command: str, result: str, seconds: float) -> None:
         """Count a command."""
         self._commands.add((command, result), seconds)
@@ -158,6 +171,14 @@ class Telemetry:
     def snapshot(self, context: str, result: str) -> None:
         """Count a snapshot: taken, used, unfit, skipped, failed."""
         self.snapshots.labels(context, result).inc()
+
+    def redis(self, use: str, result: str) -> None:
+        """Count a call to Redis: answered, wrong, failed, skipped."""
+        self.redis_calls.labels(use, result).inc()
+
+    def lookup(self, query: str, level: str, result: str) -> None:
+        """Count a look for a kept answer; see `infra.caching.cache.Observe`."""
+        self.cache_lookups.labels(query, level, result).inc()
 
     def reader(self, reader: str, facts: int, seconds: float) -> None:
         """Count a batch of a reader."""

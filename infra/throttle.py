@@ -42,11 +42,12 @@ class TooManyTries(Exception):
 
 
 class Throttle:
-    """Counts tries to log in, in this process."""
+    """Counts tries to log in: in this process, and where others count too if `shared` says so."""
 
     def __init__(
         self, tries: int, shared: Callable[[Storage], Storage] = lambda memory: memory
     ) -> None:
+        # `limits` itself keeps it by a weak reference only.
         self._storage = shared(Counters(MAX_COUNTED))
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
         self._own = RateLimitItemPerSecond(tries, WINDOW_S, namespace="own")

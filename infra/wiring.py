@@ -3,15 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from psycopg_pool import AsyncConnectionPool
-
 from commands import Clock, Ids
 from commands.commerce.payment import Gateway
 from domain import PROCESS, is_process
 from infra.access import READ_FROM, USERS, Access
-from infra.acquirer import SimulatedAcquirer
 from infra.aside.parking import KeyOf, Parking
 from infra.bell import Bell
+from infra.caching.caches import caches_of, require_by_key
+from infra.caching.stamps import Stamps
 from infra.clock import SystemClock, SystemIds
 from infra.database import Database
 from infra.deadlines import Deadlines
@@ -20,21 +19,20 @@ from infra.dispatch import ContextLog, Dispatcher
 from infra.guarding.guards import Guards, Home
 from infra.log.codec import Codec
 from infra.log.group import GroupCommit
-from infra.log.port import Store
-from infra.log.postgres import PostgresStore, open_pool
-from infra.log.sqlite import SQLiteStore
 from infra.log.tail import Tail
 from infra.logins import Logins
 from infra.migrations import migrate
 from infra.moves import Moves
-from infra.passwords import Argon2
+from infra.opening import Opening
+from infra.outside import outside_world
 from infra.patience import Patience
 from infra.processes import SagaRunner
 from infra.projector import Projector
 from infra.queries import Queries
-from infra.reach import StoreAway, reach
+from infra.reach import reach
 from infra.readers import Output, Reader
 from infra.rebuilding.renewal import Outdated, register, told_apart
+from infra.redis import link_to
 from infra.settings import Settings
 from infra.shapes import shapes_of
 from infra.snapshots import Snapshots
@@ -87,10 +85,7 @@ async def open_system(
         logs=builder.logs,
         dispatcher=dispatcher,
         readers=readers,
-        deadlines=[
-            Deadlines(context, builder.databases[context], dispatcher, features, builder.clock)
-            for context in chosen
-        ],
+        deadlines=[*builder.deadlines(chosen, dispatcher)],
         queries=builder.queries(readers),
         outdated=[one for one in builder.outdated if one.projecting.context in chosen],
         standing_by=standing_by,
@@ -99,16 +94,11 @@ async def open_system(
         tails=builder.tails,
         moves=[*builder.moves.values()],
         guards=builder.guards(chosen),
+        link=builder.link,
         logins=builder.logins(dispatcher),
         sources=[adapter for adapter in given.values() if isinstance(adapter, Source)],
-        pools=builder.pools,
+        pools=builder.opening.pools,
     )
-
-
-def outside_world(settings: Settings) -> dict[type, object]:
-    """Return what stands behind the ports to the outside world, by port."""
-    passwords = Argon2(settings.password_memory_kib, settings.password_passes)
-    return {adapter.PORT: adapter for adapter in (SimulatedAcquirer(), passwords)}
 
 
 class _Builder:
@@ -122,13 +112,15 @@ class _Builder:
         shapes = shapes_of(features.states.values(), features.facts)
         self.shapes = shapes if settings.snapshots else {}
         self.telemetry = Telemetry()
+        self.link = link_to(settings, self.telemetry.redis)
+        self.opening = Opening(settings.database_connections)
         self.databases: dict[str, Database] = {}
-        self.pools: dict[Database, AsyncConnectionPool] = {}
         self.logs: dict[str, ContextLog] = {}
         self.bells: dict[str, Bell] = {}
         self.tails: dict[str, Tail] = {}
         self.moves: dict[tuple[str, bool], Moves] = {}
         self.outdated: list[Outdated] = []
+        self.stamps: dict[str, Stamps] = {}
 
     async def connect(self, contexts: Iterable[str]) -> None:
         """Open databases and logs of the contexts, and of those that their sagas follow.
@@ -141,18 +133,8 @@ class _Builder:
                 needed.update(dict.fromkeys(running.saga.follows))
         if USERS in self.features.contexts:
             needed[USERS] = None
-        by_url: dict[str, Database] = {}
         for context in needed:
-            url = self.settings.url_of(context)
-            if url not in by_url:
-                by_url[url] = self._database(url)
-            await self._connect(context, by_url[url])
-
-    def _database(self, url: str) -> Database:
-        try:
-            return Database(url, self.settings.database_connections)
-        except OSError as error:
-            raise StoreAway(f"cannot make the folder of {url}: {error.strerror}") from error
+            await self._connect(context, self.opening.database(self.settings.url_of(context)))
 
     async def _connect(self, context: str, database: Database) -> None:
         self.databases[context] = database
@@ -163,7 +145,11 @@ class _Builder:
             await database.lock_structure(connection)
             own = [one for one in self.features.projections if one.context == context]
             self.outdated += await register(connection, context, own)
-        store = await self._store(context, database)
+            for projecting in (one for one in own if one.cached):
+                require_by_key(projecting)
+                self.stamps[projecting.name] = Stamps(projecting, database)
+                await self.stamps[projecting.name].begin(connection)
+        store = await self.opening.store(context, database)
         group = GroupCommit(
             store,
             batch=self.settings.append_batch,
@@ -177,13 +163,6 @@ class _Builder:
         self.logs[context] = ContextLog(store, group, streams)
         self.tails[context] = Tail(store, self.codec)
 
-    async def _store(self, context: str, database: Database) -> Store:
-        if database.is_sqlite:
-            return SQLiteStore(database, context)
-        if database not in self.pools:
-            self.pools[database] = await open_pool(database, self.settings.database_connections)
-        return PostgresStore(self.pools[database], context)
-
     def _appended(self, context: str) -> Callable[[int, float], None]:
         def observe(size: int, seconds: float) -> None:
             self.telemetry.append(context, size, seconds)
@@ -195,10 +174,7 @@ class _Builder:
         """Release what was opened when not all of it could be."""
         for log in self.logs.values():
             await log.store.close()
-        for pool in self.pools.values():
-            await pool.close()
-        for database in self.databases.values():
-            await database.close()
+        await self.opening.close()
 
     def ports(self, outside: Mapping[type, object]) -> dict[type, object]:
         """Return every port a handler may ask for."""
@@ -229,20 +205,31 @@ class _Builder:
             fits=not outdated.intersection(READ_FROM),
         )
         streams = self.logs[USERS].streams
-        return Logins(self.settings, dispatcher, streams, access, self.clock)
+        return Logins(self.settings, dispatcher, streams, access, self.clock, self.link)
 
     def projections(self, contexts: Iterable[str]) -> Iterable[Reader]:
         """Yield a reader for each projection."""
         for projecting in self.features.projections:
             if projecting.context in contexts:
-                projector, home = Projector(projecting), projecting.context
+                stamps, home = self.stamps.get(projecting.name), projecting.context
+                projector = Projector(projecting, stamps)
                 parking = self._parking(projecting.name, home, projector.key_of)
                 yield self._reader(projecting.name, home, projector, home, parking)
 
     def queries(self, readers: Sequence[Reader]) -> Queries:
         """Return what answers queries; `readers` may run in this process."""
         wait_s, projections = self.settings.wait_ms / 1000, self.features.projections
-        return Queries(self.databases, readers, wait_s, self.logs, self.clock, projections)
+        caches = caches_of(
+            projections,
+            self.stamps,
+            self.databases,
+            self.opening.pools,
+            self.tails,
+            self.settings,
+            self.link,
+            self.telemetry.lookup,
+        )
+        return Queries(self.databases, readers, wait_s, self.logs, self.clock, projections, caches)
 
     def sagas(self, contexts: Iterable[str], dispatcher: Dispatcher) -> Iterable[Reader]:
         """Yield a reader for each saga and each log it follows."""
@@ -265,6 +252,12 @@ class _Builder:
                 reader = self._reader(name, followed, runner, running.context, parking)
                 runner.confirm = reader.confirm
                 yield reader
+
+    def deadlines(self, contexts: Iterable[str], dispatcher: Dispatcher) -> Iterable[Deadlines]:
+        """Yield what fires the deadlines of each context."""
+        for context in contexts:
+            database = self.databases[context]
+            yield Deadlines(context, database, dispatcher, self.features, self.clock)
 
     def guards(self, contexts: Iterable[str]) -> Guards:
         """Return what looks after the contexts in the background."""

@@ -19,13 +19,16 @@ all facts about a row must be of one key. None says that the reader has to stop 
 A query function answers one of three things: a `Select` (one row, or not found), a `Listing`
 (rows in pages) or a `Detail` (one row with lists of rows below it). A parameter named `viewer`
 is the calling user's id, or None.
+
+The answers of one that is marked `@cached` are kept in memory while no fact changes them.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from functools import wraps
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from sqlalchemy import (
@@ -103,6 +106,46 @@ class Detail:
 
     select: Select[Any]
     lists: Mapping[str, Select[Any]] = field(default_factory=dict)
+
+
+class Kept(NamedTuple):
+    """What the answer of a cached query is kept under."""
+
+    projection: str
+    query: str
+    key: UUID
+
+
+_KEPT = "aorist_kept"
+
+
+def cached(answer: Callable[[UUID], One]) -> Callable[[UUID], One]:
+    """Let the engine keep what a query function answers, for as long as no fact changes it.
+
+    For a `Select` of a row by the first column of its table's key, which is the only parameter.
+    What only few may see is better not kept: all processes have it in memory, and Redis enciphered.
+    """
+    projection = ".".join(answer.__module__.split(".")[-2:])
+    name = f"{projection}.{answer.__name__}"
+
+    @wraps(answer)
+    def kept(*args: UUID, **named: UUID) -> One:
+        (key,) = (*args, *named.values())
+        return answer(key).execution_options(**{_KEPT: Kept(projection, name, key)})
+
+    kept.cached = True  # type: ignore[attr-defined]
+    return kept
+
+
+def kept_by(query: Select[Any]) -> Kept | None:
+    """Return what the answer of a query is kept under; None when it is not kept."""
+    found: Kept | None = query.get_execution_options().get(_KEPT)
+    return found
+
+
+def not_kept(query: One) -> One:
+    """Return the query for an answer that is read from the store, whatever is kept."""
+    return query.execution_options(**{_KEPT: None})
 
 
 class Moment(TypeDecorator[datetime]):

@@ -1,6 +1,7 @@
 """Kafka for tests: the broker of `make services`, and private clusters to kill nodes of."""
 
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -75,6 +76,16 @@ def values(at: str, topic: str) -> list[bytes]:
         consumer.close()
 
 
+def format(broker: Broker, cluster: str) -> None:
+    """Make a broker's folder ready as Kafka's own program does, without starting a Java for it."""
+    data = broker.folder / "data"
+    data.mkdir(parents=True)
+    known = {"version": 1, "cluster.id": cluster, "node.id": broker.node.id}
+    known["directory.id"] = new_cluster()
+    lines = [f"{name}={value}\n" for name, value in known.items()]
+    (data / "meta.properties").write_text("".join(lines), encoding="utf-8")
+
+
 class Cluster:
     """Three private brokers; each can be killed, paused and started again."""
 
@@ -84,9 +95,11 @@ class Cluster:
         settings = {name.replace("_", "."): value for name, value in extra.items()}
         program = kit()
         self.brokers = tuple(
-            Broker(program, folder / f"broker-{node.id}", node, nodes, settings, (*MEMORY, SOON))
+            Broker(program, folder / f"broker-{node.id}", node, nodes, settings, (*MEMORY, *SOON))
             for node in nodes
         )
+        for broker in self.brokers:
+            format(broker, self._name)
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
     @property
@@ -110,6 +123,16 @@ class Cluster:
         process = self._processes.pop(number)
         process.kill()
         process.wait()
+
+    def fill(self, number: int) -> None:
+        """Let a broker's disk be full: no file of it can grow. It ends itself, as Kafka does."""
+        process = self._processes.pop(number)
+        _, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, hard))
+        try:
+            process.wait(SECONDS)
+        finally:
+            process.kill()
 
     def pause(self, number: int) -> None:
         """Let a broker stand still, its connections open."""
@@ -143,9 +166,9 @@ def cluster(
         made.close()
 
 
-def wait_until(holds: Callable[[], bool], what: str) -> None:
+def wait_until(holds: Callable[[], bool], what: str, seconds: int = SECONDS) -> None:
     """Wait until something holds."""
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < until, f"{what}: not within {SECONDS} s"
+        assert time.monotonic() < until, f"{what}: not within {seconds} s"
         time.sleep(0.05)

@@ -58,9 +58,10 @@ def bare_checkout(folder: Path) -> Iterator[Checkout]:
         yield checkout
     finally:
         checkout.services("stop")
-        home = (folder / ".services/postgres").resolve()
-        if home.is_relative_to(ROOT_FOLDER):
-            shutil.rmtree(home.parent)
+        for name in ("postgres", "redis"):
+            home = (folder / ".services" / name).resolve()
+            if home.is_relative_to(ROOT_FOLDER):
+                shutil.rmtree(home.parent, ignore_errors=True)
 
 
 def bare_checkout_or_skip(folder: Path) -> Iterator[Checkout]:

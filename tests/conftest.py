@@ -4,6 +4,7 @@ The engine's tests run on both stores. What a context does, and how it is told, 
 every such test runs on one of the two; with `--every-store`, or marked so, it runs on both.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from zlib import crc32
@@ -11,14 +12,19 @@ from zlib import crc32
 import pytest
 import structlog
 
+from infra import redis
 from infra.settings import Settings
 from infra.system import System
 from infra.wiring import open_system
 from tests.api.http import Http
 from tests.probe.features import FEATURES
+from tests.redises import Server, server
 from tests.scenario import Scenario
 from tests.source import CONTEXTS, ROOT
 from tests.stores import STORES, Stores, stores
+
+# Counters and kept answers are a test's own, whatever `.services/env` says.
+os.environ.pop("AORIST_REDIS_URL", None)
 
 ON_ONE_STORE = frozenset(ROOT / "tests" / folder for folder in (*CONTEXTS, "api", "cli"))
 
@@ -108,6 +114,22 @@ def other(probe: Scenario, settings: Settings) -> Iterator[System]:
     system = probe.run(open_system(settings, features=FEATURES))
     yield system
     probe.run(system.close())
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Server]:
+    with server() as made:
+        yield made
+
+
+@pytest.fixture
+def private(redis_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """An empty Redis of the test's own; who has lost it asks again soon."""
+    monkeypatch.setattr(redis, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(redis, "MAX_PAUSE_S", 0.01)
+    redis_server.restore()
+    redis_server.client.flushall()
+    return redis_server
 
 
 @pytest.fixture

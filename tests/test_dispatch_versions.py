@@ -96,7 +96,7 @@ class Way:
     """The outside world: the way to the store is long, and loses what is sent for some times."""
 
     context = "probe"
-    beside = False
+    ahead = 1
     waited_s = 0.0
 
     def __init__(self, store: Store, *, lost: int) -> None:

@@ -11,8 +11,10 @@ import psycopg
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from redis import Redis
+from redis.exceptions import AuthenticationError
 
-from infra.services import postgres
+from infra.services import postgres, redis
 from infra.services._brokers import jars_folder
 from tests.brokers import KAFKA_VARIABLE, make_topic, producer, values
 from tests.checkout import Checkout, bare_checkout, bare_checkout_or_skip
@@ -90,6 +92,7 @@ def test_containers_are_used_where_docker_answers(tmp_path: Path) -> None:
     said = checkout.services("start")
     assert "postgres: running in a container, on port 5433" in said
     assert "kafka: running in a container, on port 5433" in said
+    assert "redis: running in a container, on port 5433" in said
     assert (
         # pragma: allowlist nextline secret
         checkout.url() == "postgresql://aorist:aorist@127.0.0.1:5433/aorist"
@@ -98,6 +101,8 @@ def test_containers_are_used_where_docker_answers(tmp_path: Path) -> None:
     assert re.search(r"compose --project-name aorist-\w+ up --detach --wait postgres", calls)
     assert "exec -T postgres psql --username aorist" in calls
     assert "up --detach --wait kafka" in calls
+    assert "up --detach --wait redis" in calls
+    assert checkout.url("AORIST_REDIS_URL") == "redis://:aorist@127.0.0.1:5433/0"
     assert "5433" in (tmp_path / "told").read_text(), "the broker is told how it is reached"
 
 
@@ -130,6 +135,58 @@ def test_the_broker_is_found_running_and_starts_again_with_its_data_when_it_was_
     assert values(bare.url(KAFKA_VARIABLE), "kept") == [b"42"]
     assert "stopped" in bare.services("stop", "kafka")
     assert "was not running" in bare.services("stop", "kafka")
+
+
+@pytest.fixture
+def bare_redis(tmp_path: Path) -> Iterator[Checkout]:
+    if redis.program() is None:
+        pytest.skip("make services uses containers here: no Redis is installed")
+    with bare_checkout(tmp_path) as checkout:
+        yield checkout
+
+
+def test_redis_is_found_running_and_takes_the_place_of_one_that_was_killed_or_stands_still(
+    bare_redis: Checkout,
+) -> None:
+    bare = bare_redis
+    assert "started" in bare.services("start", "redis")
+    first = bare.url("AORIST_REDIS_URL")
+    assert "already running" in bare.services("start", "redis")
+    assert bare.url("AORIST_REDIS_URL") == first
+
+    record = bare.folder / ".services/redis/server.pid"
+    pid, port = record.read_text().split()
+    os.kill(int(pid), signal.SIGKILL)
+    # The process id in the file is another program's by now.
+    record.write_text(f"{os.getpid()}\n{port}\n")
+    assert "started" in bare.services("start", "redis")
+    assert bare.url("AORIST_REDIS_URL") == first, "clients find it where it was"
+    assert "stopped" in bare.services("stop", "redis")
+    assert "was not running" in bare.services("stop", "redis")
+
+
+def test_redis_keeps_to_itself_and_is_bounded(bare_redis: Checkout) -> None:
+    bare = bare_redis
+    bare.services("start", "redis")
+    with Redis.from_url(bare.url("AORIST_TEST_REDIS_URL")) as client:
+        settings = client.config_get("bind", "maxmemory", "maxmemory-policy", "save", "appendonly")
+    assert settings == {
+        "bind": "127.0.0.1",
+        "maxmemory": str(256 * 2**20),
+        "maxmemory-policy": "allkeys-lru",
+        "save": "",
+        "appendonly": "no",
+    }
+    with (
+        Redis.from_url(re.sub(":[^@:]+@", ":not@", bare.url("AORIST_REDIS_URL"))) as stranger,
+        pytest.raises(AuthenticationError),
+    ):
+        stranger.ping()
+    pid = int((bare.folder / ".services/redis/server.pid").read_text().split()[0])
+    assert os.geteuid() != 0 or Path(f"/proc/{pid}").stat().st_uid != 0, "not as root"
+    home = (bare.folder / ".services/redis").resolve()
+    assert home.stat().st_mode & 0o077 == 0
+    assert (home / "redis.conf").stat().st_mode & 0o077 == 0
 
 
 def test_a_service_that_is_none_is_refused(tmp_path: Path) -> None:

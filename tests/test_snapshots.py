@@ -150,7 +150,7 @@ class Gate:
     """A store that lets a batch pass when it is told to, or loses it."""
 
     context = "probe"
-    beside = False
+    ahead = 1
     waited_s = 0.0
 
     def __init__(self, store: Any) -> None:

@@ -23,6 +23,8 @@ IN_ROWSETS = (
     "_unnest(given) _unnest(self._columns) _unnest(self._keys) all_ changed keys place same"
 )
 KNOWN: dict[str, set[str]] = {
+    # `value` is the placeholder of the store at hand.
+    "infra/caching/stamps.py": {"dot", "home", "projecting.context", "value"},
     # Files of ours, compared with each other: tables and columns as their shapes name them, quoted.
     "infra/candidates/contrast.py": set(
         "a b mine name order other same schema shape.name there".split()

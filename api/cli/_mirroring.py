@@ -5,6 +5,7 @@ from infra.kafka.comparing import Compared, compare
 from infra.kafka.parts import Mirror, mirrors
 from infra.kafka.repair import RelayRuns, repair
 from infra.kafka.topics import UNREACHABLE, Misconfigured
+from infra.schemas.registry import RegistryFails
 from infra.schemas.versions import Broken
 from infra.settings import Settings
 
@@ -14,7 +15,7 @@ async def verified(settings: Settings, contexts: list[str] | None, mend: bool) -
     async with opened(settings, contexts) as system:
         try:
             return all([await _verified(one, mend) for one in mirrors(system)])
-        except (Broken, Misconfigured, RelayRuns, *UNREACHABLE) as error:
+        except (Broken, Misconfigured, RegistryFails, RelayRuns, *UNREACHABLE) as error:
             fail(str(error) or type(error).__name__)
 
 

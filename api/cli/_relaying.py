@@ -45,7 +45,7 @@ async def _answering(settings: Settings, system: System, told: Standing) -> Asyn
         yield
         return
     config = uvicorn.Config(
-        _app(system, told),
+        health(system, told),
         host=settings.host,
         port=settings.relay_port,
         log_config=None,
@@ -75,7 +75,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _app(system: System, told: Standing) -> Starlette:
+def health(system: System, told: Standing) -> Starlette:
+    """Return the app that says how the relays of a process are."""
+
     async def problems() -> list[str]:
         try:
             return await told.measure()

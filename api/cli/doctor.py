@@ -14,6 +14,8 @@ from infra.migrations import latest, revision
 from infra.ownership import may_change_facts
 from infra.reach import StoreAway, reach
 from infra.rebuilding.renewal import told
+from infra.redis import AWAY, link_to
+from infra.secrecy import without_password
 from infra.settings import Settings, WrongConfiguration
 
 Finding = tuple[bool, str]
@@ -40,10 +42,26 @@ async def _examine(settings: Settings) -> bool:
         return False
     _say(True, f"{len(features.facts)} facts and {len(features.handlings)} commands are found")
     well = True
-    async for good, finding in _stores(settings, features):
-        _say(good, finding)
-        well = well and good
+    for findings in (_stores(settings, features), redis(settings)):
+        async for good, finding in findings:
+            _say(good, finding)
+            well = well and good
     return well
+
+
+async def redis(settings: Settings) -> AsyncIterator[Finding]:
+    """Yield what there is to say of Redis; nothing where none is set."""
+    link = link_to(settings, lambda use, result: None)
+    if link is None:
+        return
+    url = without_password(settings.redis_url)
+    try:
+        if await link.answers():
+            yield True, f"{url} answers"
+        else:
+            yield False, f"{url}: {AWAY}; start it, or mend redis_url"
+    finally:
+        await link.close()
 
 
 async def _stores(settings: Settings, features: Features) -> AsyncIterator[Finding]:

@@ -5,7 +5,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from api.cli._program import WRONG_USE, Contexts, fail, opened, out, run, settin
 from api.cli._renewing import renewing
 from infra.settings import Settings
 from infra.system import System
+
+if TYPE_CHECKING:
+    from infra.kafka.sharing import Shares
 
 
 class Source(StrEnum):
@@ -40,21 +43,37 @@ async def _work(settings: Settings, contexts: list[str] | None, source: Source) 
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with opened(settings, contexts) as system, _fed(system, source), renewing(system):
+    async with (
+        opened(settings, contexts) as system,
+        _fed(system, source) as shared,
+        renewing(system),
+    ):
         await system.follow()
         names = ", ".join(system.contexts)
         out.print(f"{len(system.readers)} readers follow {names}, from {source}")
-        await stop.wait()
+        if why := await _ended(stop, shared):
+            fail(why)
+
+
+async def _ended(stop: asyncio.Event, shared: "Shares | None") -> str:
+    """Wait until somebody stops it; return why it cannot go on, if that comes first."""
+    stopping = asyncio.create_task(stop.wait())
+    if shared is None:
+        await stopping
+        return ""
+    failing = asyncio.create_task(shared.ended())
+    await asyncio.wait([stopping, failing], return_when=asyncio.FIRST_COMPLETED)
+    return failing.result() if failing.done() else ""
 
 
 @asynccontextmanager
-async def _fed(system: System, source: Source) -> AsyncIterator[None]:
-    """Have the readers take facts from where they should."""
+async def _fed(system: System, source: Source) -> AsyncIterator["Shares | None"]:
+    """Have the readers take facts from where they should; yield how they are shared, if so."""
     if source is Source.LOG:
-        yield
+        yield None
         return
     # Here, as Kafka's client takes a while to load, and other verbs need nothing of it.
     from infra.kafka.following import from_kafka
 
-    async with from_kafka(system):
-        yield
+    async with from_kafka(system) as shares:
+        yield shares

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commands import Clock
 from infra.aside.whereabouts import whereabouts
+from infra.caching.stamps import renew
 from infra.database import Database
 from infra.discovery import Projecting
 from infra.guarding.folds import Fold, touched
@@ -243,6 +244,7 @@ class Pass:
                     made.append(self._made(again, table, key, said(live, right), actor))
                 if past := again.past.get(table):
                     await put_past(connection, table, rows, past)
+            await renew(connection, fold.projecting)
             for one in made:
                 await record(connection, fold.projecting.context, one)
         found.mended = len(made)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from kafka import KafkaConsumer, TopicPartition
 
 from domain import Envelope, Event
+from infra.kafka.clients import made
 from infra.kafka.encode import Encoder
 from infra.kafka.parts import Mirror
 from infra.kafka.topics import (
@@ -86,8 +87,12 @@ def digest_of(key: bytes, value: bytes, headers: Sequence[Header], time_ms: int)
 
 def messages(connection: Connection, topic: str, encoder: Encoder) -> Iterator[Found]:
     """Yield the committed messages of a topic up to its end of now, each partition's in order."""
-    consumer = KafkaConsumer(
-        **connection, **PATIENCE, isolation_level="read_committed", enable_auto_commit=False
+    consumer = made(
+        KafkaConsumer,
+        **connection,
+        **PATIENCE,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
     )
     try:
         numbers = sorted(consumer.partitions_for_topic(topic) or ())
@@ -146,8 +151,9 @@ class Topic:
 async def compare(mirror: Mirror) -> Compared:
     """Compare what a log and its topic say, up to the position that the relay says it is at.
 
-    A relay may go on meanwhile. Raises `LogError`, and what Kafka's client raises.
+    A relay may go on meanwhile. Raises `LogError`, `RegistryFails`, and what Kafka's client raises.
     """
+    await asyncio.to_thread(mirror.encoder.prepare)
     at = await asyncio.to_thread(progress, mirror)
     head = await mirror.head()
     limit = min(at, head)

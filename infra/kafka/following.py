@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
+from infra.kafka.ids import ids_of
 from infra.kafka.merging import Decoder, Merged
 from infra.kafka.parts import connection_of
 from infra.kafka.sharing import Shares
@@ -14,8 +15,12 @@ from infra.log.port import Store, Unavailable
 from infra.log.tail import Facts, Tail
 from infra.schemas.binary import Unreadable
 from infra.schemas.cloudevents import topic_of
+from infra.schemas.registry import RegistryFails
 from infra.schemas.versions import committed
 from infra.system import System
+
+PLACES = 2
+"""In a topic that are read from in turn: its end, and where a reader is that is behind."""
 
 
 class KafkaTail(Tail):
@@ -35,12 +40,12 @@ class KafkaTail(Tail):
         self._log = log
         self._connection = connection
         self._decode = decode
-        self._merged: Merged | None = None
+        self._merged: list[Merged] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"kafka-{store.context}")
 
     async def _read(self, after: int, limit: int) -> Facts:
         time_ms = 0
-        if after and (self._merged is None or self._merged.position != after):
+        if after and after not in [one.position for one in self._merged]:
             # Where that is in the partitions follows from its time. No fact is taken from here.
             for recorded in await self._store.read(after - 1, 1):
                 time_ms = int(recorded.at.time.timestamp() * 1000)
@@ -52,22 +57,30 @@ class KafkaTail(Tail):
 
     def _look(self, after: int, time_ms: int, limit: int) -> Facts:
         try:
-            if self._merged is None:
-                self._merged = Merged(self._connection, self.context, self.topic, self._decode)
-            if self._merged.position != after:
-                self._merged.seek(after, time_ms)
-            return self._merged.read(limit)
-        except (*UNREACHABLE, Unavailable, Unreadable, LookupError) as error:
+            return self._merged_at(after, time_ms).read(limit)
+        except (*UNREACHABLE, Unavailable, Unreadable, LookupError, RegistryFails) as error:
             self._let_go()  # what is true then is asked anew
             if isinstance(error, Unavailable):
                 raise
             # Not a matter of a fact: nothing is parked because of it.
             raise Unavailable(f"{self.topic}: {type(error).__name__}: {error}") from error
 
+    def _merged_at(self, after: int, time_ms: int) -> Merged:
+        """Return the topic from a position on."""
+        for one in self._merged:
+            if one.position == after:
+                return one
+        if len(self._merged) < PLACES:
+            self._merged.append(Merged(self._connection, self.context, self.topic, self._decode))
+        # The last one: whoever is at the end of the topic goes on there.
+        self._merged.sort(key=lambda one: one.position, reverse=True)
+        self._merged[-1].seek(after, time_ms)
+        return self._merged[-1]
+
     def _let_go(self) -> None:
-        if self._merged is not None:
-            self._merged.close()
-            self._merged = None
+        for one in self._merged:
+            one.close()
+        self._merged.clear()
 
     async def close(self) -> None:
         """Break off what is being read, from the log's own tail too: others read through that."""
@@ -98,6 +111,7 @@ async def from_kafka(system: System) -> AsyncIterator[Shares]:
     """Have the readers of a system follow Kafka, those that fall to this process."""
     settings, facts, versions = system.settings, dict(system.features.facts), committed()
     connection = connection_of(settings)
+    ids = ids_of(settings.schema_registry_url, versions)
     readers = [*system.readers, *system.standing_by]
     tails = {
         context: KafkaTail(
@@ -106,7 +120,7 @@ async def from_kafka(system: System) -> AsyncIterator[Shares]:
             system.tails[context],
             connection,
             topic_of(context, settings.kafka_prefix),
-            Decoder(facts, versions),
+            Decoder(facts, versions, ids),
         )
         for context in {reader.context for reader in readers}
     }

@@ -5,6 +5,7 @@ Used by one thread at a time.
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,9 @@ from uuid import UUID
 from kafka import KafkaConsumer, TopicPartition
 
 from domain import Envelope, Event
+from infra.kafka.clients import made
 from infra.kafka.encode import HEAD, MAGIC
+from infra.kafka.ids import MAX_KNOWN, Ids, OwnIds
 from infra.kafka.topics import PATIENCE, Connection
 from infra.log.port import Unavailable
 from infra.log.tail import Facts
@@ -23,6 +26,8 @@ from infra.schemas.versions import Versions
 
 LOOK_S = 0.05
 """How long it looks for facts that are not there yet."""
+FETCH_S = 5.0
+"""How long it waits for facts that are there, behind a place that it has just gone to."""
 MAX_WAITING = 5_000
 """Messages in memory of each partition that is ahead of the others."""
 GAP_S = 10.0
@@ -36,18 +41,34 @@ class MissingOnKafka(Unavailable):
 class Decoder:
     """Makes facts and envelopes of messages."""
 
-    def __init__(self, facts: dict[str, type[Event]], versions: Versions) -> None:
+    def __init__(
+        self, facts: Mapping[str, type[Event]], versions: Versions, ids: Ids | None = None
+    ) -> None:
+        """`ids` are asked first; what they do not know may have been written without them."""
         self._facts = facts
-        self._versions = versions
+        self._own = OwnIds(versions)
+        self._ids = ids or self._own
         self._readers: dict[int, Reader] = {}
 
-    def __call__(self, context: str, record: Any) -> tuple[Event, Envelope]:
-        """Return a fact. Raises `Unreadable`, or `LookupError` for a schema that nobody knows."""
-        id = int.from_bytes(record.value[len(MAGIC) : HEAD])
+    def _reader(self, id: int) -> Reader:
         if id not in self._readers:
-            version = self._versions.by_id[id]
-            fact = self._facts[version.subject]
-            self._readers[id] = Reader(fact, version.schema, record_of(fact))
+            written = self._ids.written(id) or self._own.written(id)
+            if written is None:
+                raise LookupError(f"nobody knows a schema of the id {id}")
+            if written.subject not in self._facts:
+                raise LookupError(f"schema {id} is of {written.subject}, which is no fact here")
+            fact = self._facts[written.subject]
+            if len(self._readers) >= MAX_KNOWN:
+                self._readers.clear()
+            self._readers[id] = Reader(fact, written.schema, record_of(fact))
+        return self._readers[id]
+
+    def __call__(self, context: str, record: Any) -> tuple[Event, Envelope]:
+        """Return a fact.
+
+        Raises `Unreadable`, `LookupError` for a schema that nobody knows, and `RegistryFails`.
+        """
+        read = self._reader(int.from_bytes(record.value[len(MAGIC) : HEAD]))
         told = {name: value.decode() for name, value in record.headers}
         at = Envelope(
             context=context,
@@ -62,7 +83,7 @@ class Decoder:
             causation_id=_id(told.get(f"{PREFIX}causationid")),
             traceparent=told.get(f"{PREFIX}traceparent"),
         )
-        return self._readers[id](record.value[HEAD:]), at
+        return read(record.value[HEAD:]), at
 
 
 def _id(text: str | None) -> UUID | None:
@@ -85,7 +106,8 @@ class Merged:
         self._context = context
         self._decode = decode
         self._gap_s = gap_s
-        self._consumer = KafkaConsumer(
+        self._consumer = made(
+            KafkaConsumer,
             **connection,
             **PATIENCE,
             isolation_level="read_committed",
@@ -102,6 +124,8 @@ class Merged:
         self._partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
         self._consumer.assign(self._partitions)
         self._consumer.seek_to_beginning(*self._partitions)
+        self._ends: dict[TopicPartition, int] = self._consumer.end_offsets(self._partitions)
+        """Up to where there was something when it went to its place; empty once it has that."""
 
     def close(self) -> None:
         """Let go of it."""
@@ -109,12 +133,11 @@ class Merged:
 
     def seek(self, position: int, time_ms: int) -> None:
         """Go on behind a position, whose fact has a time: those behind it have no earlier one."""
+        self._ends = self._consumer.end_offsets(self._partitions)
         found = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, time_ms))
         for partition in self._partitions:
-            if (at := found.get(partition)) is not None:
-                self._consumer.seek(partition, at.offset)
-            else:
-                self._consumer.seek_to_end(partition)
+            at = found.get(partition)
+            self._consumer.seek(partition, self._ends[partition] if at is None else at.offset)
         self._consumer.resume(*self._partitions)
         self._waiting.clear()
         self._ahead.clear()
@@ -122,9 +145,13 @@ class Merged:
         self.position = position
 
     def read(self, limit: int) -> Facts:
-        """Return at most `limit` facts behind the position; waits `LOOK_S` for the first."""
+        """Return at most `limit` facts behind the position.
+
+        Waits for the first as long as it was there already, `FETCH_S` at most: else readers in two
+        places would take it away from each other before it comes. Otherwise waits `LOOK_S`.
+        """
         found: list[tuple[Event, Envelope]] = []
-        until = time.monotonic() + LOOK_S
+        begun = time.monotonic()
         while len(found) < limit:
             waiting = self._waiting.pop(self.position + 1, None)
             if waiting is not None:
@@ -132,7 +159,7 @@ class Merged:
                 self._ahead[partition] -= 1
                 found.append(self._decode(self._context, record))
                 self.position += 1
-            elif found or time.monotonic() > until:
+            elif found or time.monotonic() - begun > (FETCH_S if self._is_behind() else LOOK_S):
                 break
             else:
                 self._poll(limit)
@@ -141,6 +168,13 @@ class Merged:
         else:
             self._stuck_since = None
         return tuple(found)
+
+    def _is_behind(self) -> bool:
+        """Whether something was there that has not come yet, in a partition that is read."""
+        self._ends = {
+            one: end for one, end in self._ends.items() if self._consumer.position(one) < end
+        }
+        return any(self._ahead[one] < MAX_WAITING for one in self._ends)
 
     def _poll(self, limit: int) -> None:
         full = [one for one in self._partitions if self._ahead[one] >= MAX_WAITING]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from infra.database import Database
 from infra.kafka.encode import Encoder
+from infra.kafka.ids import ids_of
 from infra.kafka.topics import Connection
 from infra.log.tail import Tail
 from infra.schemas.cloudevents import topic_of
@@ -53,6 +54,7 @@ def mirrors(system: System, versions: Versions | None = None) -> list[Mirror]:
     """Return the mirror of each context of a system. Raises `Broken` where a schema is missing."""
     settings = system.settings
     known = versions or committed()
+    ids = ids_of(settings.schema_registry_url, known)
     connection = connection_of(settings)
     return [
         Mirror(
@@ -67,6 +69,7 @@ def mirrors(system: System, versions: Versions | None = None) -> list[Mirror]:
                     if topic.startswith(f"{context}.")
                 },
                 known,
+                ids,
             ),
             system.tails[context],
             system.databases[context],

@@ -7,10 +7,12 @@ failure the producer is thrown away: what is true then is asked from the brokers
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
+from infra.kafka.clients import made
 from infra.kafka.encode import Message
 from infra.kafka.topics import PATIENCE, Connection, ensure, position_in, progress_of
 
@@ -40,22 +42,46 @@ def nobody(_: str) -> None:
     """Watch nothing."""
 
 
+def _keep_requests(producer: KafkaProducer) -> None:
+    """Have a request sent later whose broker cannot be reached now.
+
+    kafka-python forgets it: then its thread turns round and round, with a whole processor, until
+    somebody gives the transaction up. Told that the broker is not ready, it keeps the request.
+    """
+    client = producer._sender._client
+    reach = client.await_ready
+
+    def is_ready(node: object, timeout_ms: float) -> bool:
+        try:
+            return bool(reach(node, timeout_ms=timeout_ms))
+        except KafkaConnectionError:
+            return False
+
+    client.await_ready = is_ready
+
+
 class Producing:
     """Sends to one topic. Used by one thread at a time; every call may raise, and ends its life."""
 
     def __init__(
         self, connection: Connection, topic: str, partitions: int, watch: Watch = nobody
     ) -> None:
-        ensure(connection, topic, partitions)
+        self.look = partial(ensure, connection, topic, partitions)
+        """See to it that the topics are there, set up as they must be. Raises `Misconfigured`."""
+        self.look()
         self._topic = topic
         self._watch = watch
-        self._producer = KafkaProducer(**connection, **TUNING, transactional_id=f"{topic}.relay")
+        self._producer = made(
+            KafkaProducer, **connection, **TUNING, transactional_id=f"{topic}.relay"
+        )
+        _keep_requests(self._producer)
         try:
             self._producer.init_transactions()
             watch("fenced")
             # Only now: nobody before us can move it any more.
             self.position = position_in(connection, topic)
             watch("resumed")
+            self._producer.config["max_block_ms"] = int(CHUNK_S * 1000)  # what a send waits
         except BaseException:
             self.discard()
             raise

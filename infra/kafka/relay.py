@@ -8,23 +8,34 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import structlog
 
 from infra.bell import Bell
 from infra.kafka.alone import Still, alone
+from infra.kafka.encode import Message
 from infra.kafka.parts import Mirror
 from infra.kafka.producing import Producing, Watch, nobody
 
 MAX_CHUNK = 1_000
-"""Facts in one transaction, and so in memory."""
+"""Facts in one transaction; so many again are read while it is on its way."""
 FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 10.0
+LOOK_AGAIN_S = 60.0
+"""How often it looks whether its topics are still set up as they must be."""
 
 T = TypeVar("T")
 
 log = structlog.get_logger("aorist.relay")
+
+
+class Chunk(NamedTuple):
+    """What goes in one transaction."""
+
+    messages: list[Message]
+    position: int
+    """Of its last fact."""
 
 
 class Relay:
@@ -54,6 +65,8 @@ class Relay:
         self._bell = bell
         self._limit = min(chunk, MAX_CHUNK)
         self._watch = watch
+        self._coming: asyncio.Task[Chunk] | None = None
+        """The chunk behind the one that is on its way, while it is far behind."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"relay-{mirror.context}")
 
     async def run(self, poll_s: float) -> None:
@@ -96,32 +109,59 @@ class Relay:
             raise
         try:
             self.position, self.is_known = producing.position, True
+            # Only now: how far behind it is, is known without the ids.
+            await asyncio.shield(self._in_thread(mirror.encoder.prepare))
             log.info("relay resumed", context=self.context, position=self.position)
+            looked = time.monotonic()
             while True:
                 await self._chunk(producing, poll_s)
                 await still()
                 self.failure = None
+                if time.monotonic() - looked > LOOK_AGAIN_S:
+                    await asyncio.shield(self._in_thread(producing.look))
+                    looked = time.monotonic()
         finally:
+            await self._drop()
             await asyncio.shield(self._in_thread(producing.discard))
 
     async def _chunk(self, producing: Producing, poll_s: float) -> None:
+        """Send the next chunk, or wait for facts."""
         heard = self._bell.rings
-        facts = await self._mirror.tail.read(self.position, self._limit)
-        if not facts:
-            await self._bell.wait(poll_s, heard)
+        coming, self._coming = self._coming, None
+        chunk = await coming if coming else await self._read(self.position)
+        if not chunk.messages:
+            if coming is None:  # else it was read before the chunk before it was sent
+                await self._bell.wait(poll_s, heard)
             return
+        if len(chunk.messages) == self._limit:
+            # It is behind: the next chunk is read while the brokers acknowledge this one.
+            self._coming = asyncio.create_task(self._read(chunk.position))
         started = time.perf_counter()
-        messages = [self._mirror.encoder(fact, at) for fact, at in facts]
-        position = facts[-1][1].position
-        await asyncio.shield(self._in_thread(lambda: producing.send(messages, position)))
-        self.position = position
+        await asyncio.shield(
+            self._in_thread(lambda: producing.send(chunk.messages, chunk.position))
+        )
+        self.position = chunk.position
         log.info(
             "relayed",
             context=self.context,
-            position=position,
-            facts=len(facts),
+            position=self.position,
+            facts=len(chunk.messages),
             ms=round((time.perf_counter() - started) * 1000, 2),
         )
+
+    async def _read(self, after: int) -> Chunk:
+        facts = await self._mirror.tail.read(after, self._limit)
+        messages = [self._mirror.encoder(fact, at) for fact, at in facts]
+        return Chunk(messages, facts[-1][1].position if facts else after)
+
+    async def _drop(self) -> None:
+        """Let go of a chunk that nobody will send."""
+        coming, self._coming = self._coming, None
+        if coming:
+            coming.cancel()
+            await asyncio.wait([coming])
+            if not coming.cancelled():
+                coming.exception()  # whoever reads it again is told
 
     def _in_thread(self, work: Callable[[], T]) -> asyncio.Future[T]:
         # One thread: what is thrown away waits for what it is in the middle of.

@@ -4,6 +4,7 @@ What a reader reads does not depend on it, nor that it does everything once: tha
 stored position. So two workers that believe for a while to have the same reader do no harm.
 """
 
+import asyncio
 import threading
 from collections.abc import Sequence
 from zlib import crc32
@@ -12,6 +13,7 @@ import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from infra.kafka.clients import made
 from infra.kafka.topics import PATIENCE, Connection
 
 SESSION = {
@@ -37,6 +39,8 @@ class Shares:
         self._mine: frozenset[TopicPartition] = frozenset()
         self._counts: dict[str, int] = {}
         self._over = threading.Event()
+        self.failure: Exception | None = None
+        """What ended it, if nobody did; then no reader falls to this process any more."""
         self._thread = threading.Thread(target=self._run, name="shares", daemon=True)
 
     def start(self) -> None:
@@ -47,6 +51,14 @@ class Shares:
         """Leave the group."""
         self._over.set()
         self._thread.join()
+
+    async def ended(self) -> str:
+        """Wait until it is over; return what ended it, in a sentence, if nobody did."""
+        await asyncio.to_thread(self._thread.join)
+        if self.failure is None:
+            return ""
+        kind = type(self.failure).__name__
+        return f"readers are not shared any more, start it again: {kind}: {self.failure}"
 
     def has(self, reader: str, topic: str) -> bool:
         """Say whether a reader of a topic falls to this process."""
@@ -60,12 +72,16 @@ class Shares:
             try:
                 self._follow()
             except (KafkaError, OSError) as error:
-                self._mine = frozenset()
                 log.warning("group lost", group=self._group, error=str(error))
                 self._over.wait(RETRY_S)
+            except Exception as error:
+                log.exception("sharing ended", group=self._group)
+                self.failure = error
+                return
 
     def _follow(self) -> None:
-        consumer = KafkaConsumer(
+        consumer = made(
+            KafkaConsumer,
             **self._connection,
             **{**PATIENCE, **SESSION},
             group_id=self._group,
@@ -84,4 +100,5 @@ class Shares:
                     log.info("readers shared", group=self._group, partitions=len(mine))
                     self._mine = mine
         finally:
+            self._mine = frozenset()  # first: leaving may take its time, or fail
             consumer.close()

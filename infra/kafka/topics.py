@@ -8,6 +8,8 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
+from infra.kafka.clients import made
+
 FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 NEWEST = {"cleanup.policy": "compact"}
 ONE = 1
@@ -49,7 +51,7 @@ def ensure(connection: Connection, topic: str, partitions: int) -> None:
         NewTopic(topic, partitions, -1, topic_configs=FOR_EVER),
         NewTopic(progress_of(topic), ONE, -1, topic_configs=NEWEST),
     ]
-    admin = KafkaAdminClient(**connection, **PATIENCE)
+    admin = made(KafkaAdminClient, **connection, **PATIENCE)
     try:
         there = {one["name"]: one for one in admin.describe_topics([new.name for new in wanted])}
         for new in wanted:
@@ -82,7 +84,7 @@ def _require_settings(admin: KafkaAdminClient, wanted: list[NewTopic]) -> None:
 
 def existing(connection: Connection, topic: str) -> bool:
     """Say whether a topic is there."""
-    admin = KafkaAdminClient(**connection, **PATIENCE)
+    admin = made(KafkaAdminClient, **connection, **PATIENCE)
     try:
         return not admin.describe_topics([topic])[0]["error_code"]
     finally:
@@ -92,7 +94,7 @@ def existing(connection: Connection, topic: str) -> bool:
 def remove(connection: Connection, topic: str) -> None:
     """Delete the topics of a mirror, and wait until they are gone."""
     names = [topic, progress_of(topic)]
-    admin = KafkaAdminClient(**connection, **PATIENCE)
+    admin = made(KafkaAdminClient, **connection, **PATIENCE)
     try:
         until = time.monotonic() + READ_S
         while there := [t["name"] for t in admin.describe_topics(names) if not t["error_code"]]:
@@ -108,8 +110,12 @@ def remove(connection: Connection, topic: str) -> None:
 def position_in(connection: Connection, topic: str) -> int:
     """Return how far the relay of `topic` is, by its last committed transaction; 0 at first."""
     partition = TopicPartition(progress_of(topic), 0)
-    consumer = KafkaConsumer(
-        **connection, **PATIENCE, isolation_level="read_committed", enable_auto_commit=False
+    consumer = made(
+        KafkaConsumer,
+        **connection,
+        **PATIENCE,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
     )
     try:
         consumer.assign([partition])

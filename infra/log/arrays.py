@@ -10,9 +10,6 @@ import struct
 from collections.abc import Sequence
 from uuid import UUID
 
-from psycopg.adapt import Dumper
-from psycopg.pq import Format
-
 from infra.log.batch import Batch
 
 HEADER = struct.Struct(">iiIii")
@@ -36,21 +33,7 @@ PARAMETERS = ", ".join(
 )
 
 
-class Packed(bytes):
-    """An array in PostgreSQL's binary format."""
-
-
-class PackedDumper(Dumper):
-    """Passes a packed array on; its type is said in the statement."""
-
-    format = Format.BINARY
-
-    def dump(self, obj: Packed) -> bytes:
-        """Return it as it is."""
-        return obj
-
-
-def packed(batch: Batch) -> list[Packed | None]:
+def packed(batch: Batch) -> list[bytes | None]:
     """Return the arrays in the order of `PARAMETERS`; None for one that has nothing in it."""
     appends = batch.appends
     origins = [append.origin for append in appends]
@@ -90,7 +73,7 @@ def packed(batch: Batch) -> list[Packed | None]:
     ]
 
 
-def texts(values: Sequence[str | None]) -> Packed | None:
+def texts(values: Sequence[str | None]) -> bytes | None:
     """Return a `text[]`. Raises `UnicodeEncodeError` for half a surrogate pair."""
     if _nothing(values):
         return None
@@ -100,14 +83,14 @@ def texts(values: Sequence[str | None]) -> Packed | None:
     return blobs([None if v is None else v.encode() for v in values], TEXT)
 
 
-def blobs(values: Sequence[bytes | None], kind: int = BYTEA) -> Packed | None:
+def blobs(values: Sequence[bytes | None], kind: int = BYTEA) -> bytes | None:
     """Return a `bytea[]`, or a `text[]` of what is encoded; PostgreSQL looks at the encoding."""
     if _nothing(values):
         return None
     return _array(kind, len(values), b"".join([NONE if v is None else _sized(v) for v in values]))
 
 
-def uuids(values: Sequence[UUID | None]) -> Packed | None:
+def uuids(values: Sequence[UUID | None]) -> bytes | None:
     """Return a `uuid[]`."""
     if _nothing(values):
         return None
@@ -118,17 +101,17 @@ def uuids(values: Sequence[UUID | None]) -> Packed | None:
     )
 
 
-def bigints(values: Sequence[int]) -> Packed | None:
+def bigints(values: Sequence[int]) -> bytes | None:
     """Return a `bigint[]`. Raises `OverflowError`."""
     return _numbers(BIGINT, 8, "q", values)
 
 
-def integers(values: Sequence[int]) -> Packed | None:
+def integers(values: Sequence[int]) -> bytes | None:
     """Return an `integer[]`. Raises `OverflowError`."""
     return _numbers(INTEGER, 4, "i", values)
 
 
-def _numbers(kind: int, size: int, code: str, values: Sequence[int]) -> Packed | None:
+def _numbers(kind: int, size: int, code: str, values: Sequence[int]) -> bytes | None:
     if not values:
         return None
     try:
@@ -147,5 +130,5 @@ def _sized(value: bytes) -> bytes:
     return len(value).to_bytes(4) + value
 
 
-def _array(kind: int, length: int, elements: bytes) -> Packed:
-    return Packed(HEADER.pack(1, 1, kind, length, 1) + elements)
+def _array(kind: int, length: int, elements: bytes) -> bytes:
+    return HEADER.pack(1, 1, kind, length, 1) + elements

@@ -88,7 +88,10 @@ class GroupCommit:
         self._queue = queue
         self._observe = observe
         self._waiting: deque[Pending] = deque()
-        self._task: asyncio.Task[None] | None = None
+        self._looking: asyncio.Handle | None = None
+        """Set when what waits is to be looked at."""
+        self._sent: dict[asyncio.Task[None], list[Pending]] = {}
+        """The batches on their way, at most as many as the store takes."""
 
     def submit(self, append: Append, after: Iterable[Pending] = ()) -> Pending:
         """Queue an append; await its `outcome()`. Raises `Busy` when the queue is full."""
@@ -99,46 +102,71 @@ class GroupCommit:
             )
         pending = Pending(append, after)
         self._waiting.append(pending)
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._drain(), name=f"{self._store.context}-log")
-            self._task.add_done_callback(self._ended)
+        self._look_soon()
         return pending
 
     async def close(self) -> None:
         """Wait until everything queued is decided."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
+        while self._looking or self._sent:
+            await (asyncio.wait(self._sent) if self._sent else asyncio.sleep(0))
 
-    async def _drain(self) -> None:
-        while self._waiting:
-            await self._let_others_write()
-            batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
-            try:
-                await self._commit(batch)
-            except Exception as error:
-                # Whatever goes wrong here must reach every waiter, before anything else is done
-                # that may go wrong: nobody hangs.
-                self._break_off(batch, error)
-                log.exception("append broken off", context=self._store.context)
-            except BaseException as error:
-                self._break_off(batch, error)
-                raise
+    def _look_soon(self) -> None:
+        """Look at what waits, once for all that come in one turn of the loop.
+
+        As long as the last batch stood behind those of other processes, it is later: what is sent
+        stands in a line in the database, and none can join it any more. Whoever waits here
+        instead goes later with a larger batch, and is written at the same time.
+        """
+        if self._looking is not None:
+            return
+        loop, waited = asyncio.get_running_loop(), self._store.waited_s
+        if waited > WORTH_WAITING_S:
+            self._looking = loop.call_later(min(waited, MAX_WAITED_S), self._look)
+        else:
+            self._looking = loop.call_soon(self._look)
+
+    def _look(self) -> None:
+        """Send what can be sent."""
+        self._looking = None
+        while len(self._sent) < self._most and (batch := self._next()):
+            task = asyncio.create_task(self._write(batch), name=f"{self._store.context}-log")
+            self._sent[task] = batch
+            task.add_done_callback(self._ended)
+
+    @property
+    def _most(self) -> int:
+        """Behind other processes, what is sent stands in a line that nothing can join: only one."""
+        return 1 if self._store.waited_s > WORTH_WAITING_S else self._store.ahead
+
+    def _next(self) -> list[Pending]:
+        """Take the next batch: up to the first that was decided upon something still on its way."""
+        batch: list[Pending] = []
+        waiting, together = self._waiting, set[Pending]()
+        while waiting and len(batch) < self._batch:
+            pending = waiting[0]
+            if any(not before.done and before not in together for before in pending.after):
+                break
+            batch.append(waiting.popleft())
+            together.add(pending)
+        return batch
+
+    async def _write(self, batch: list[Pending]) -> None:
+        try:
+            await self._commit(batch)
+        except Exception as error:
+            # Whatever goes wrong here must reach every waiter, before anything else is done
+            # that may go wrong: nobody hangs.
+            self._break_off(batch, error)
+            log.exception("append broken off", context=self._store.context)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """Tell those who wait still: the task was cancelled, maybe before it could begin."""
-        if task is self._task:
-            self._break_off(self._waiting, asyncio.CancelledError())
+        """Go on with those who wait; or tell them, when it was cancelled, maybe before it began."""
+        batch = self._sent.pop(task)
+        if task.cancelled():
+            self._break_off([*batch, *self._waiting], asyncio.CancelledError())
             self._waiting.clear()
-
-    async def _let_others_write(self) -> None:
-        """Wait here as long as the last batch stood behind those of other processes.
-
-        What is sent stands in a line in the database, and none can join it any more. Whoever
-        waits here instead goes later with a larger batch, and is written at the same time.
-        """
-        waited = self._store.waited_s
-        if waited > WORTH_WAITING_S:
-            await asyncio.sleep(min(waited, MAX_WAITED_S))
+        elif self._waiting:
+            self._look_soon()
 
     @staticmethod
     def _break_off(batch: Iterable[Pending], error: BaseException) -> None:
@@ -178,7 +206,7 @@ class GroupCommit:
         store has what they decided while those of the second half do.
         """
         told = list(zip(batch, outcomes, strict=True))
-        alone = self._store.beside and not self._waiting
+        alone = self._store.ahead > 1 and len(self._sent) == 1 and not self._waiting
         first = len(told) // 2 if alone and seconds < len(told) * DECISION_S else 0
         _tell(told[:first])
         try:

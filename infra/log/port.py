@@ -212,8 +212,9 @@ class Store(Protocol):
     """What SQLite and PostgreSQL do for one context's log."""
 
     context: str
-    beside: bool
-    """Whether it writes beside this process, on another processor, while this one decides."""
+    ahead: int
+    """How many batches it takes before it has answered the first; more than one if it writes beside
+    this process, on another processor."""
     waited_s: float
     """For how many seconds the last batch stood behind those of other processes."""
     histories: Histories

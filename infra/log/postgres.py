@@ -1,6 +1,7 @@
 """The log in PostgreSQL: one function call carries a batch; see the migration's `append`."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -11,9 +12,11 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from infra.database import POOL_WAIT_S, Database
 from infra.log import rows
-from infra.log.arrays import PARAMETERS, Packed, PackedDumper, packed
+from infra.log.answers import answers
+from infra.log.arrays import PARAMETERS, packed
 from infra.log.batch import Batch
 from infra.log.histories import Histories
+from infra.log.lane import Lane
 from infra.log.port import (
     Append,
     Key,
@@ -32,6 +35,8 @@ T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
 Pool = AsyncConnectionPool[Connection]
 
+AHEAD = 2
+"""Batches on their way at once: while one is written, the next one is there."""
 MAX_BIGINT = 2**63 - 1
 EVENT_COLUMNS = rows.EVENT_COLUMNS.replace(
     " data", " coalesce(convert_to(data::text, 'UTF8'), sealed)"
@@ -73,15 +78,10 @@ async def open_pool(database: Database, connections: int) -> Pool:
         # grow with the outage, and would go on for as long again after it.
         reconnect_timeout=POOL_WAIT_S,
         kwargs={"autocommit": True},
-        configure=_know_packed,
         open=False,
     )
     await pool.open()
     return pool
-
-
-async def _know_packed(connection: Connection) -> None:
-    connection.adapters.register_dumper(Packed, PackedDumper)
 
 
 class PostgresStore:
@@ -89,37 +89,39 @@ class PostgresStore:
 
     def __init__(self, pool: Pool, context: str) -> None:
         self.context = context
-        self.beside = True
+        self.ahead = AHEAD
         self.waited_s = 0.0
         self.histories: Histories = PostgresHistories(context, self._with)
         self._pool = pool
-        self._call = f"SELECT * FROM {context}.append({PARAMETERS})"
+        self._lane = Lane(pool, f"SELECT * FROM {context}.append({PARAMETERS})")
 
     async def append(self, batch: Sequence[Append]) -> list[Outcome | None]:
         """Write the whole batch in one statement, or nothing."""
-        return await self._with(lambda connection: self._append(connection, Batch(batch)))
-
-    async def _append(self, connection: Connection, batch: Batch) -> list[Outcome | None]:
-        if batch.stale:
-            return batch.failed(batch.stale, {})
-        cursor = await connection.execute(self._call, packed(batch), prepare=True)
-        found = await cursor.fetchall()
-        self.waited_s = found[0][3]
-        if found[0][0] == "accepted":
-            return batch.accepted(self.context, found[0][1], found[0][2].astimezone(UTC))
+        made = Batch(batch)
+        if made.stale:
+            return made.failed(made.stale, {})
+        with _told():
+            try:
+                found = answers(await self._lane.call(packed(made)))
+            except errors.ReadOnlySqlTransaction:
+                self._lane.drop()  # to a standby; a new one may find the primary
+                raise
+        self.waited_s = found[0].waited_s
+        if found[0].outcome == "accepted":
+            return made.accepted(self.context, found[0].number, found[0].moment)
         stale, repeated = {}, {}
         for outcome, number, *_ in found:
             if outcome == "stale":
-                check = batch.checks[number - 1]
+                check = made.checks[number - 1]
                 stale[check.append] = Stale(check.stream)
             elif outcome == "overtaken":
                 stale[number - 1] = Stale(None)
             elif outcome == "repeated":
-                origin = batch.appends[number - 1].origin
-                stored = await self._find(connection, origin.actor, origin.command, origin.key)
+                origin = made.appends[number - 1].origin
+                stored = await self.find(origin.actor, origin.command, origin.key)
                 if stored:
                     repeated[number - 1] = stored
-        return batch.failed(stale, repeated)
+        return made.failed(stale, repeated)
 
     async def stream(
         self,
@@ -212,7 +214,8 @@ class PostgresStore:
         return [(row[0], rows.stored(self.context, row[1:])) for row in found]
 
     async def close(self) -> None:
-        """Nothing of its own to release: the pool belongs to whoever made it."""
+        """Give back its connection; the pool belongs to whoever made it."""
+        await self._lane.close()
 
     async def _fetch(self, query: str, values: Any) -> list[Any]:
         async def work(connection: Connection) -> list[Any]:
@@ -223,23 +226,33 @@ class PostgresStore:
 
     async def _with(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         connection: Connection | None = None
-        try:
-            async with self._pool.connection() as connection:
-                try:
-                    return await work(connection)
-                except errors.ReadOnlySqlTransaction:
-                    await connection.close()  # to a standby; a new one may find the primary
-                    raise
-        except REFUSED_VALUES as error:
-            refusal = Taken if isinstance(error, errors.UniqueViolation) else Rejected
-            raise refusal(f"the store refused a value: {_first_line(error)}") from error
-        except AWAY as error:
-            if connection is not None and connection.closed:
-                # What ended it has ended its neighbours too: the next try is to meet none of them.
-                await self._pool.check()
-            raise Unavailable(f"PostgreSQL does not answer: {_first_line(error)}") from error
-        except psycopg.Error as error:
-            raise LogError(f"PostgreSQL refused the statement: {_first_line(error)}") from error
+        with _told():
+            try:
+                async with self._pool.connection() as connection:
+                    try:
+                        return await work(connection)
+                    except errors.ReadOnlySqlTransaction:
+                        await connection.close()  # to a standby; a new one may find the primary
+                        raise
+            except AWAY:
+                if connection is not None and connection.closed:
+                    # What ended it has ended its neighbours too: the next try is to meet none.
+                    await self._pool.check()
+                raise
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Raise what psycopg raises as the log's own errors."""
+    try:
+        yield
+    except REFUSED_VALUES as error:
+        refusal = Taken if isinstance(error, errors.UniqueViolation) else Rejected
+        raise refusal(f"the store refused a value: {_first_line(error)}") from error
+    except AWAY as error:
+        raise Unavailable(f"PostgreSQL does not answer: {_first_line(error)}") from error
+    except psycopg.Error as error:
+        raise LogError(f"PostgreSQL refused the statement: {_first_line(error)}") from error
 
 
 def _top(upto: int | None) -> int:

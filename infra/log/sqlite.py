@@ -56,7 +56,7 @@ class SQLiteStore:
 
     def __init__(self, database: Database, context: str) -> None:
         self.context = context
-        self.beside = False  # its thread and this one's take turns in the interpreter
+        self.ahead = 1  # its thread and this one's take turns in the interpreter
         self.waited_s = 0.0  # one process writes to a file, as a rule
         self.histories: Histories = SQLiteHistories(context, self._in_reading, self._in_writing)
         self._database = database

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from infra.aside import parked_before
+from infra.caching.stamps import renew
 from infra.database import Database
 from infra.discovery import Projecting
 from infra.log.port import Unavailable
@@ -182,6 +183,7 @@ async def swap_in(
     if connection.dialect.name == "sqlite":
         await create_indexes(connection, all_tables(projecting))
     await store(connection, projecting, Kept(shadow, live, position))
+    await renew(connection, projecting)
     await parked_before.put_aside(connection, context, projecting.name)
 
 
@@ -216,6 +218,7 @@ async def undo(connection: AsyncConnection, projecting: Projecting) -> int:
     back = update(table).where(table.c.name == projecting.name).values(position=found.position)
     await connection.execute(back)
     await store(connection, projecting, Kept(previous, live, position))
+    await renew(connection, projecting)
     await parked_before.put_back(connection, context, projecting.name)
     return found.position
 

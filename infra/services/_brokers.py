@@ -36,8 +36,14 @@ apt-get update
 apt-get install -y --no-install-recommends default-jre-headless maven
 """
 MEMORY = ("-Xms64m", "-Xmx384m", "-XX:+UseSerialGC")
-SOON = "-XX:TieredStopAtLevel=1"
-"""Compiles less: for what runs for seconds."""
+SOON = (
+    "-XX:+IgnoreUnrecognizedVMOptions",
+    "-XX:+UnlockDiagnosticVMOptions",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:-BytecodeVerificationRemote",
+    "-XX:-UsePerfData",
+)
+"""Compiles less and takes Kafka's classes as they are: for what runs for seconds."""
 QUIET = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
 SETTINGS = {
     "process.roles": "broker,controller",
@@ -63,7 +69,7 @@ class Kit:
     java: Path
     jars: Path
 
-    def command(self, main: str, *words: str | Path, options: Sequence[str] = (SOON,)) -> list[str]:
+    def command(self, main: str, *words: str | Path, options: Sequence[str] = SOON) -> list[str]:
         """Return the command line of a main class of the jars."""
         return [str(self.java), *options, QUIET, "-cp", f"{self.jars}/*", main, *map(str, words)]
 

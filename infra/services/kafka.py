@@ -14,6 +14,7 @@ from infra.services._brokers import (
     new_cluster,
     seen,
 )
+from infra.services._kcat import kcat
 from infra.services._system import FOLDER, Running, Unavailable, command_of, free_port
 
 CONTAINER_PORT = 9092
@@ -54,7 +55,16 @@ def start() -> Running:
     process = broker.launch(new_cluster())
     RECORD.write_text(f"{process.pid}\n{node.port}\n", encoding="utf-8")
     broker.wait(process)
+    _equip()
     return Running(node.port, PASSWORD, f"started on {HOME / 'data'}")
+
+
+def _equip() -> None:
+    """Have kcat installed, where that needs nobody: the broker does without."""
+    try:
+        kcat()
+    except Unavailable as reason:
+        print(f"kafka: a test reads the mirror by kcat, and {reason}", flush=True)
 
 
 def stop() -> bool:

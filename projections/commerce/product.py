@@ -15,7 +15,19 @@ from domain.commerce.product import (
     ProductWithdrawn,
     Status,
 )
-from projections import Changes, Listing, count, document, key, moment, money, ref, table, text
+from projections import (
+    Changes,
+    Listing,
+    cached,
+    count,
+    document,
+    key,
+    moment,
+    money,
+    ref,
+    table,
+    text,
+)
 
 products = table(
     "products",
@@ -75,6 +87,7 @@ def _columns(details: Details) -> dict[str, Any]:
     return columns
 
 
+@cached
 def product(product_id: UUID) -> Select[Any]:
     """One product, a discontinued one too: orders name it."""
     return select(products).where(products.c.id == product_id)

@@ -9,7 +9,7 @@ from domain import Envelope, Event
 from domain.social.follow import Followed, Unfollowed
 from domain.social.post import PostDeleted, PostPublished
 from domain.social.profile import ProfileCreated
-from projections import Changes, count, key, moment, table, text
+from projections import Changes, cached, count, key, moment, table, text
 
 profiles = table(
     "profiles",
@@ -44,6 +44,7 @@ def project(fact: Event, at: Envelope, rows: Changes) -> None:
             rows.add(profiles, author, posts=-1)
 
 
+@cached
 def profile(member_id: UUID) -> Select[Any]:
     """One member's profile."""
     return select(profiles).where(profiles.c.id == member_id)

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -63,12 +63,14 @@ class Ours:
         """Do `work` so many times, `IN_FLIGHT` at a time."""
         self.run(_times(work, number))
 
-    def repeat(self, work: Callable[[], Awaitable[object]], seconds: float) -> Measures:
-        """Have `IN_FLIGHT` workers do `work` again and again; returns the rate."""
-        return self.run(_repeat(work, seconds))
+    def repeat(
+        self, work: Callable[[], Awaitable[object]], seconds: float, workers: int = IN_FLIGHT
+    ) -> Measures:
+        """Have some workers do `work` again and again; returns the rate."""
+        return self.run(_repeat(work, seconds, workers))
 
 
-async def _repeat(work: Callable[[], Awaitable[object]], seconds: float) -> Measures:
+async def _repeat(work: Callable[[], Awaitable[object]], seconds: float, workers: int) -> Measures:
     started = time.perf_counter()
 
     async def worker() -> int:
@@ -78,7 +80,7 @@ async def _repeat(work: Callable[[], Awaitable[object]], seconds: float) -> Meas
             done += 1
         return done
 
-    done = sum(await asyncio.gather(*(worker() for _ in range(IN_FLIGHT))))
+    done = sum(await asyncio.gather(*(worker() for _ in range(workers))))
     return {"rate": done / (time.perf_counter() - started), "done": done}
 
 
@@ -93,9 +95,9 @@ async def _times(work: Callable[[], Awaitable[object]], number: int) -> None:
 
 
 @contextlib.contextmanager
-def opened(url: str, contexts: Sequence[str] = (CONTEXT,)) -> Iterator[Ours]:
-    """Open a system on an empty database, with the settings that the program has."""
-    settings = Settings(database_url=url, log_format="json")
+def opened(url: str, contexts: Sequence[str] = (CONTEXT,), **options: Any) -> Iterator[Ours]:
+    """Open a system on an empty database, with the settings that the program has, or `options`."""
+    settings = Settings(database_url=url, log_format="json", **options)
     collecting = gc.get_threshold()
     with (
         open(os.devnull, "w", buffering=1, encoding="utf-8") as nowhere,

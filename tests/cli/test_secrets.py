@@ -27,6 +27,8 @@ WRONG: dict[str, tuple[str, dict[str, str]]] = {
         {"AORIST_CONTEXT_DATABASE_URLS": f'{{"banking": "mysql://a:{SECRET}@h/d"}}'},
     ),
     "no JSON": ("", {"AORIST_CONTEXT_DATABASE_URLS": f'{{"banking": "mysql://a:{SECRET}@h/d"'}),
+    "no Redis": ("", {"AORIST_REDIS_URL": f"http://:{SECRET}@h"}),
+    "no registry": ("", {"AORIST_SCHEMA_REGISTRY_URL": f"ftp://a:{SECRET}@h"}),
     "a password that is a list": (f"kafka_password: [{SECRET}]", {}),
     "an owner's password that is a map": (f"database_owner_password: {{a: {SECRET}}}", {}),
     "YAML that breaks in its line": (f"kafka_password: '{SECRET}\nport: [", {}),

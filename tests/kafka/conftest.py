@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from tests.brokers import bootstrap
 from tests.source import ROOT
 
 NEVER = "never"
+ENDING_S = 10
 
 
 class Relays:
@@ -33,20 +35,43 @@ class Relays:
         return answer
 
     def start(
-        self, settings: Settings, prefix: str, point: str = NEVER, count: int = 1, at: str = ""
+        self,
+        settings: Settings,
+        prefix: str,
+        point: str = NEVER,
+        count: int = 1,
+        at: str = "",
+        contexts: Sequence[str] = ("banking",),
     ) -> int:
         """Begin a relay that kills itself at a point; return its process id."""
-        words = settings.database_url, at or bootstrap(), prefix, point, count
-        return int(self._ask("start", *words))
+        words = settings.database_url, at or bootstrap(), prefix, point, count, *contexts
+        return int(self._ask("relay", *words))
 
     def end_of(self, pid: int) -> str:
         """Wait until it ended; return its exit code, negative for a signal, or `None`."""
         return self._ask("wait", pid)
 
     @contextmanager
-    def running(self, settings: Settings, prefix: str, at: str = "") -> Iterator[int]:
+    def worker(self, settings: Settings, prefix: str, contexts: Sequence[str]) -> Iterator[int]:
+        """Run a worker that follows Kafka; kill it at the end."""
+        words = settings.database_url, bootstrap(), prefix, *contexts
+        with self._killed(int(self._ask("work", *words))) as pid:
+            yield pid
+
+    @contextmanager
+    def running(
+        self,
+        settings: Settings,
+        prefix: str,
+        at: str = "",
+        contexts: Sequence[str] = ("banking",),
+    ) -> Iterator[int]:
         """Run a relay; kill it at the end."""
-        pid = self.start(settings, prefix, at=at)
+        with self._killed(self.start(settings, prefix, at=at, contexts=contexts)) as pid:
+            yield pid
+
+    @contextmanager
+    def _killed(self, pid: int) -> Iterator[int]:
         try:
             yield pid
         finally:
@@ -76,5 +101,14 @@ def prefix() -> str:
 @pytest.fixture(autouse=True)
 def collected() -> Iterator[None]:
     """Collect sockets that a closed client has left, while the test's own filters hold."""
+    before = set(client_threads())
     yield
+    for thread in {*client_threads()} - before:
+        thread.join(ENDING_S)
+        assert not thread.is_alive(), "a client that was thrown away ends by itself"
     gc.collect()
+
+
+def client_threads() -> list[threading.Thread]:
+    """Return the threads of Kafka's client that run."""
+    return [one for one in threading.enumerate() if one.name.startswith("kafka-")]

@@ -19,6 +19,7 @@ from infra.discovery import discover
 from infra.kafka.topics import PATIENCE
 from infra.schemas.binary import Reader
 from infra.schemas.versions import committed
+from tests.brokers import producer
 
 SECONDS = 120
 SILENT = (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError)
@@ -39,6 +40,19 @@ class Mirrored(NamedTuple):
 
 def mirrored(bootstrap: str, topic: str) -> list[Mirrored]:
     """Return every committed message of a topic, partition by partition, in order."""
+    return [_read(one.partition, one) for one in records(bootstrap, topic)]
+
+
+def double(bootstrap: str, topic: str) -> None:
+    """Send every message of a topic again: what a reader gets that reads it once more."""
+    with producer(bootstrap) as sending:
+        for one in records(bootstrap, topic):
+            given = {"headers": one.headers, "timestamp_ms": one.timestamp}
+            sending.send(topic, one.value, one.key, partition=one.partition, **given)
+
+
+def records(bootstrap: str, topic: str) -> list[Any]:
+    """Return them as Kafka's client does."""
     consumer = KafkaConsumer(
         bootstrap_servers=bootstrap, isolation_level="read_committed", **PATIENCE
     )
@@ -50,12 +64,12 @@ def mirrored(bootstrap: str, topic: str) -> list[Mirrored]:
         consumer.assign(partitions)
         consumer.seek_to_beginning(*partitions)
         ends = consumer.end_offsets(partitions)
-        found: list[Mirrored] = []
+        found: list[Any] = []
         until = time.monotonic() + SECONDS
         while any(consumer.position(one) < ends[one] for one in partitions):
             assert time.monotonic() < until, f"{topic}: {len(found)} messages and no end"
-            for partition, records in consumer.poll(timeout_ms=100).items():
-                found += [_read(partition.partition, record) for record in records]
+            for polled in consumer.poll(timeout_ms=100).values():
+                found += polled
         return sorted(found, key=lambda one: one.partition)
     finally:
         consumer.close()

@@ -8,6 +8,8 @@ from kafka import TopicPartition
 
 from domain import Envelope, Event
 from infra.aside.parking import concerns_a_fact
+from infra.kafka import merging
+from infra.kafka.following import KafkaTail
 from infra.kafka.merging import Decoder, Merged, MissingOnKafka
 from infra.schemas.versions import committed
 from tests.brokers import LEAVES_SOCKETS, bootstrap, wait_until
@@ -55,6 +57,34 @@ def test_facts_and_envelopes_are_those_of_the_log_from_any_position(
             rest: Pairs = []
             wait_until(reading(topic, rest), f"what is behind {after} is read")
             assert rest == facts[after:]
+
+
+def test_readers_in_two_places_do_not_keep_each_other_from_reading(
+    mirror: Mirror, banking: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "LOOK_S", 0.0)
+    facts = banking.facts()
+    system = banking.system
+    tail = KafkaTail(
+        system.logs["banking"].store,
+        system.codec,
+        system.tails["banking"],
+        {"bootstrap_servers": bootstrap()},
+        mirror.topic,
+        DECODE,
+    )
+    places = [0, 200, 100]
+    read = 0
+    while places[0] < 50:
+        for number, after in enumerate(places):
+            tail._facts.clear()  # as if they were too far from each other to share
+            found = banking.run(tail.read(after, 10))
+            assert list(found) == facts[after : after + len(found)]
+            assert found, f"nothing behind {after}"
+            places[number] += len(found)
+            read += 1
+    assert read < TOTAL
+    banking.run(tail.close())
 
 
 def test_a_position_that_is_missing_is_told_and_nothing_is_skipped_or_parked(

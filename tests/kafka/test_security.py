@@ -1,6 +1,7 @@
 """The way to the brokers: a password (SCRAM), TLS, or both."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -13,15 +14,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from kafka import KafkaAdminClient
 from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 
+from infra.kafka import topics
 from infra.services._brokers import MEMORY, SOON, Broker, Node, kit, new_cluster
 from infra.services._system import free_port
 from infra.settings import Settings
-from tests.brokers import LEAVES_SOCKETS
+from tests.brokers import LEAVES_SOCKETS, format
 from tests.cli.program import Program
 from tests.kafka.test_relay import HISTORY, TOTAL
 from tests.scenario import Scenario
 
 pytestmark = [LEAVES_SOCKETS, pytest.mark.parametrize("store", ["sqlite"], indirect=True)]
+SOON_MS = 3_000
 USER, PASSWORD = "relay", "a password, with a comma"
 
 
@@ -84,8 +87,10 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": str(store),
     }
-    made = Broker(kit(), folder / "broker", node, (node,), settings, (*MEMORY, SOON))
-    process = made.launch(new_cluster())
+    made = Broker(kit(), folder / "broker", node, (node,), settings, (*MEMORY, *SOON))
+    name = new_cluster()
+    format(made, name)
+    process = made.launch(name)
     try:
         made.wait(process)
         admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{node.port}")
@@ -96,6 +101,14 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def soon() -> Iterator[None]:
+    """Give up sooner than in production: for what is refused in any case."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(topics.PATIENCE, "bootstrap_timeout_ms", SOON_MS)
+        yield
 
 
 def mirrored(
@@ -120,9 +133,9 @@ def test_a_password_is_told_and_a_wrong_one_refused(
 ) -> None:
     banking.given(HISTORY)
     given = {"security": "SASL_PLAINTEXT", "user": USER}
-    refused = mirrored(
-        settings, prefix, broker.password, tmp_path, {**given, "password": "wrong"}, 1
-    )
+    wrong: dict[str, object] = {**given, "password": "wrong"}
+    with soon():
+        refused = mirrored(settings, prefix, broker.password, tmp_path, wrong, 1)
     # Why is not always told: the client may see the end of the connection first.
     assert "Unable to bootstrap from" in refused
     told = mirrored(settings, prefix, broker.password, tmp_path, {**given, "password": PASSWORD})
@@ -133,7 +146,8 @@ def test_brokers_are_reached_by_tls_when_somebody_vouches_for_them(
     banking: Scenario, settings: Settings, broker: Secured, prefix: str, tmp_path: Path
 ) -> None:
     banking.given(HISTORY)
-    refused = mirrored(settings, prefix, broker.tls, tmp_path, {"security": "SSL"}, 1)
+    with soon():
+        refused = mirrored(settings, prefix, broker.tls, tmp_path, {"security": "SSL"}, 1)
     assert "certificate verify failed" in refused
     given = {"security": "SSL", "ca_file": broker.certificate}
     assert f"{TOTAL} facts are equal" in mirrored(settings, prefix, broker.tls, tmp_path, given)

@@ -153,7 +153,7 @@ class _CutAfterCommit:
     """Lets the store commit, and loses its answers for a number of times."""
 
     context = "probe"
-    beside = False
+    ahead = 1
     waited_s = 0.0
 
     def __init__(self, store, times: int) -> None:

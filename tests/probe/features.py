@@ -27,7 +27,15 @@ FEATURES = Features(
     facts={fact.TOPIC: fact for fact in FACTS},
     states={state.KIND: state for state in (job.Job, job.Note)},
     handlings={handler.handles: handling(handler) for handler in HANDLERS},
-    projections=(Projecting("probe.rows", "probe", rows.project, (rows.jobs, rows.pushes)),),
+    projections=(
+        Projecting(
+            "probe.rows",
+            "probe",
+            rows.project,
+            (rows.jobs, rows.pushes),
+            cached=(rows.job_row,),
+        ),
+    ),
     sagas=(Running("probe.process", "probe", process.react),),
     invariants={},
 )

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Column, Select, select
 
 from domain import Envelope, Event
-from projections import Changes, Detail, Listing, count, key, moment, table, text
+from projections import Changes, Detail, Listing, cached, count, key, moment, table, text
 from tests.probe.job import JobEnded, JobPushed, JobStarted
 
 jobs = table(
@@ -55,6 +55,12 @@ def job(job_id: UUID) -> Detail:
             .order_by(pushes.c.number)
         },
     )
+
+
+@cached
+def job_row(job_id: UUID) -> Select[Any]:
+    """One job without them."""
+    return select(jobs).where(jobs.c.id == job_id)
 
 
 def jobs_called(name: str) -> Listing:
