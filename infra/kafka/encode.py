@@ -8,6 +8,7 @@ from infra.schemas.binary import Reader, Unreadable, Unwritable, Writer
 from infra.schemas.cloudevents import headers_of
 from infra.schemas.records import record_of, without_docs
 from infra.schemas.versions import Broken, Versions, text_of
+from infra.veil import veiled
 
 MAGIC = b"\0"
 HEAD = 5
@@ -42,10 +43,10 @@ class Encoder:
             self._writers[topic] = MAGIC + newest.id.to_bytes(4), Writer(newest.schema)
 
     def __call__(self, fact: Event, at: Envelope) -> Message:
-        """Return the message of a fact. Raises `Unwritable`."""
+        """Return the message of a fact, its secrets empty. Raises `Unwritable`."""
         frame, write = self._writers[at.topic]
         try:
-            value = frame + write(fact)
+            value = frame + write(veiled(fact))
         except Unwritable as error:
             raise Unwritable(f"{at.context} log, position {at.position}: {error}") from error
         time_ms = int(at.time.timestamp() * 1000)
