@@ -12,6 +12,7 @@ from api.permissions import Allowed, declared
 from commands import Caller
 from domain import PROCESS, NotFound, is_process
 from infra.dispatch import MAX_KEY, Answer, Meta
+from infra.logins import Logins
 from infra.system import System
 from projections import Detail, Listing, One
 
@@ -45,6 +46,13 @@ def system_of(request: Request) -> System:
     """Return the running system."""
     system: System = request.app.state.system
     return system
+
+
+def logins_of(request: Request) -> Logins:
+    """Return what knows who calls, for a route of the users."""
+    logins = system_of(request).logins
+    assert logins is not None  # noqa: S101 - these routes are there where the users are
+    return logins
 
 
 async def authenticate(request: Request) -> Caller:

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from commands import Caller, Clock
 from commands.identity.appointment import AppointFirstOperator
+from commands.identity.password import ChangePassword
 from commands.identity.session import EndSession, LogIn, RefreshSession, claim_of
 from domain import Forbidden
 from domain.identity.appointment import APPOINTMENT, Appointment
@@ -105,6 +106,17 @@ class Logins:
     async def log_out(self, session: UUID, by: Caller) -> None:
         """End a session; its tokens are no good any more."""
         await self._dispatcher.dispatch(EndSession(session_id=session), by)
+
+    async def change_password(self, command: ChangePassword, by: Caller) -> Left:
+        """Give a user another password. Raises `WrongPassword`, or `TooManyTries`.
+
+        Whoever has got hold of a login must not find out the password by it.
+        """
+        account = f"password of {command.user_id}"
+        left = await self.throttle.try_login(account, by.address)
+        await self._dispatcher.dispatch(command, by)
+        await self.throttle.logged_in(account, by.address)
+        return left
 
     async def who(self, token: str) -> Who:
         """Return who shows an access token.

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from api.permissions import EVERYONE, allow
-from api.ports import stranger, system_of
+from api.ports import logins_of, stranger
 from api.routes import Routes
 from commands import Name
 from commands.identity.appointment import AppointFirstOperator
@@ -95,8 +95,7 @@ async def first_operator_page() -> HTMLResponse:
 @allow(EVERYONE)
 async def first_operator(request: Request, body: FirstOperator) -> Appointed:
     """Register the first operator, with the code that the server printed. It is good once."""
-    logins = system_of(request).logins
-    assert logins is not None  # noqa: S101 - these routes are there where the users are
+    logins = logins_of(request)
     command = AppointFirstOperator(
         username=body.username, email=body.email, name=body.name, password=body.password
     )

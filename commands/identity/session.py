@@ -6,12 +6,14 @@ from uuid import UUID
 
 from pydantic import Field, SecretStr, StringConstraints
 
-from commands import ChosenId, Clock, Ids, Log, Receipt, command, handles
+from commands import Change, ChosenId, Clock, Ids, Log, Receipt, command, handles
+from commands.identity.logins import ending
 from commands.identity.password import MAX_PASSWORD, Passwords
 from domain import Unproven
 from domain.identity.claim import EMAIL, USERNAME, Claim, claim_id
+from domain.identity.logins import Logins, logins_id
 from domain.identity.password import PasswordHash, password_id
-from domain.identity.session import LOGGED_OUT, Session
+from domain.identity.session import CROWDED_OUT, LOGGED_OUT, Session
 from domain.identity.user import User
 
 SESSION = timedelta(days=30)
@@ -58,9 +60,12 @@ async def log_in(c: LogIn, log: Log, ids: Ids, clock: Clock, passwords: Password
     if not right:
         raise WrongCredentials("no user has this name and this password; check both")
     user.require_active()
-    until = clock.now() + SESSION
-    return await log.change(
-        Session, c.session_id or ids.new(), lambda session: session.start(user_id, until)
+    until, id = clock.now() + SESSION, c.session_id or ids.new()
+    crowded_out = (await log.load(Logins, logins_id(user_id))).crowded_out
+    return await log.change_all(
+        Change(Session, id, lambda session: session.start(user_id, until)),
+        Change(Logins, logins_id(user_id), lambda logins: logins.opened(user_id, id)),
+        *ending(user_id, crowded_out, CROWDED_OUT),
     )
 
 
@@ -81,4 +86,7 @@ async def refresh_session(c: RefreshSession, log: Log, clock: Clock) -> Receipt:
 @handles(EndSession)
 async def end_session(c: EndSession, log: Log) -> Receipt:
     """End it once."""
-    return await log.change(Session, c.session_id, lambda session: session.end(LOGGED_OUT))
+    user = (await log.load(Session, c.session_id)).user_id
+    if user is None:
+        return await log.change(Session, c.session_id, lambda session: session.end(LOGGED_OUT))
+    return await log.change_all(*ending(user, [c.session_id], LOGGED_OUT))

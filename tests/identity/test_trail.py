@@ -34,7 +34,7 @@ def test_logins_and_failures_say_for_whom_from_where_and_with_which_result(ada: 
     assert results == ["accepted", "wrong_credentials", "wrong_credentials"]
     whose = [one["reason"] for one in (right, wrong, unknown)]
     assert whose == [f"login of {ADA}", f"login of {ADA}", None]
-    assert right["facts"] == 1
+    assert right["facts"] == 2
 
 
 def test_a_login_used_twice_and_a_logout_are_in_the_trail(ada: Http) -> None:
