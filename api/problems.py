@@ -32,7 +32,7 @@ HTTP_CODES = {
 """What the framework refuses by itself: as which status and code it is told."""
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 """With every 401: what to show (RFC 6750, 3)."""
-SECRETS = frozenset({"password", "old", "new", "refresh_token", "code"})
+SECRETS = frozenset({"password", "old", "new", "refresh_token", "code", "token"})
 """Fields whose values no answer repeats."""
 MAX_ERRORS = 50
 """Validation errors named in one answer."""

@@ -1,7 +1,9 @@
 """Logins: a password becomes tokens, a refresh token the next ones, a token a caller."""
 
+import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -11,9 +13,10 @@ from pydantic import SecretStr
 
 from commands import Caller, Clock
 from commands.identity.appointment import AppointFirstOperator
+from commands.identity.letter import AskForReset
 from commands.identity.password import ChangePassword
 from commands.identity.session import EndSession, LogIn, RefreshSession, claim_of
-from domain import Forbidden
+from domain import Forbidden, Refused
 from domain.identity.appointment import APPOINTMENT, Appointment
 from domain.identity.claim import Claim
 from domain.identity.session import Session, SessionOver
@@ -27,9 +30,9 @@ from infra.tokens import BadToken, Tokens
 
 FIRST = 1
 """The number of a session's first refresh token."""
-
-
 CODE_BYTES = 24
+ANSWERS_AFTER_S = 0.25
+"""What asking for a letter takes, whoever is named: longer than to look and to append."""
 
 
 class WrongCode(Forbidden, code="wrong_code"):
@@ -81,14 +84,33 @@ class Logins:
     async def log_in(self, login: str, password: SecretStr, by: Caller) -> Granted:
         """Begin a session. Raises `WrongCredentials`, `TooManyTries`, or `UserIsSuspended`."""
         left = await self.throttle.try_login(login, by.address)
-        claim = (await self._streams.get(Claim, claim_of(login))).state
-        if isinstance(claim, Claim) and claim.user_id:
-            # Who tries is not known to be the user; for whom it is tried, the trail says so.
-            by = msgspec.structs.replace(by, reason=f"login of {claim.user_id}")
+        by = await self._for_whom("login", login, by)
         # Never by a key of the caller's: its receipt would let in who knows the key alone.
         done = await self._dispatcher.dispatch(LogIn(login=login, password=password), by)
         await self.throttle.logged_in(login, by.address)
         return (await self._granted(done.receipt.stream, FIRST))._replace(left=left)
+
+    async def forgotten(self, login: str, by: Caller) -> None:
+        """Have a letter sent by which a user gets in again, if there is one. Raises `TooManyTries`.
+
+        Who asks learns nothing of users: neither from the answer nor from how long it takes.
+        """
+        rests = asyncio.create_task(asyncio.sleep(ANSWERS_AFTER_S))
+        try:
+            await self.throttle.try_login(f"letter to {login}", by.address)
+            by = await self._for_whom("letter", login, by)
+            with suppress(Refused):  # it is in the trail
+                await self._dispatcher.dispatch(AskForReset(login=login), by)
+            await rests
+        finally:
+            rests.cancel()
+
+    async def _for_whom(self, what: str, login: str, by: Caller) -> Caller:
+        """Who tries is not known to be the user; for whom it is tried, the trail says so."""
+        claim = (await self._streams.get(Claim, claim_of(login))).state
+        if isinstance(claim, Claim) and claim.user_id:
+            return msgspec.structs.replace(by, reason=f"{what} of {claim.user_id}")
+        return by
 
     async def refresh(self, token: str, by: Caller) -> Granted:
         """Use a refresh token up for the next one; used twice, it ends the session.

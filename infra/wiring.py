@@ -25,6 +25,7 @@ from infra.log.postgres import PostgresStore, open_pool
 from infra.log.sqlite import SQLiteStore
 from infra.log.tail import Tail
 from infra.logins import Logins
+from infra.mail import post
 from infra.migrations import migrate
 from infra.moves import Moves
 from infra.passwords import Argon2
@@ -107,8 +108,7 @@ async def open_system(
 
 def outside_world(settings: Settings) -> dict[type, object]:
     """Return what stands behind the ports to the outside world, by port."""
-    passwords = Argon2(settings.password_memory_kib, settings.password_passes)
-    return {adapter.PORT: adapter for adapter in (SimulatedAcquirer(), passwords)}
+    return {one.PORT: one for one in (SimulatedAcquirer(), Argon2.of(settings), post(settings))}
 
 
 class _Builder:

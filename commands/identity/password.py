@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 from commands import Change, Log, Receipt, command, handles
 from commands.identity.logins import ending
 from domain import Refused
+from domain.identity.letter import RESET, Letter, letter_id
 from domain.identity.logins import Logins, logins_id
 from domain.identity.password import PasswordHash, password_id
 from domain.identity.session import PASSWORD_CHANGED
@@ -68,5 +69,6 @@ async def replacing(
     others = (await log.load(Logins, logins_id(user_id))).others(kept)
     return [
         Change(PasswordHash, password_id(user_id), lambda one: one.set(user_id, hash)),
+        Change(Letter, letter_id(user_id, RESET), lambda letter: letter.spend()),
         *ending(user_id, others, PASSWORD_CHANGED),
     ]

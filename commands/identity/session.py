@@ -22,6 +22,10 @@ NOBODY = UUID(int=0)
 """Whose password is looked at when there is no such user: it takes as long as for one."""
 
 
+Login = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=254)]
+"""An e-mail address or a username."""
+
+
 class WrongCredentials(Unproven, code="wrong_credentials"):
     """There is no user of that name with that password."""
 
@@ -31,7 +35,7 @@ class LogIn:
     """Begin a session, by e-mail address or username, and password."""
 
     session_id: ChosenId | None = None
-    login: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=254)]
+    login: Login
     password: Annotated[SecretStr, Field(max_length=MAX_PASSWORD)]
 
 
@@ -53,7 +57,7 @@ class EndSession:
 @handles(LogIn)
 async def log_in(c: LogIn, log: Log, ids: Ids, clock: Clock, passwords: Passwords) -> Receipt:
     """Check the password, whoever it is; say the same of a wrong name and a wrong password."""
-    user_id = (await log.load(Claim, claim_of(c.login))).user_id or NOBODY
+    user_id = await user_of(log, c.login)
     known = await log.load(PasswordHash, password_id(user_id))
     right = await passwords.verify(c.password.get_secret_value(), known.hash)
     user = await log.load(User, user_id)
@@ -67,6 +71,11 @@ async def log_in(c: LogIn, log: Log, ids: Ids, clock: Clock, passwords: Password
         Change(Logins, logins_id(user_id), lambda logins: logins.opened(user_id, id)),
         *ending(user_id, crowded_out, CROWDED_OUT),
     )
+
+
+async def user_of(log: Log, login: str) -> UUID:
+    """Return whose name it is; `NOBODY` when it is nobody's."""
+    return (await log.load(Claim, claim_of(login))).user_id or NOBODY
 
 
 def claim_of(login: str) -> UUID:
