@@ -10,7 +10,7 @@ from fastapi import Depends, Query, Request
 
 from api.permissions import Allowed, declared
 from commands import Caller
-from domain import PROCESS, NotFound, is_process
+from domain import PROCESS, Forbidden, NotFound, is_process
 from infra.dispatch import MAX_KEY, Answer, Meta
 from infra.logins import Logins
 from infra.system import System
@@ -36,6 +36,10 @@ MAX_ACTOR = 200
 
 class Unauthenticated(Exception):
     """Nobody says who is calling."""
+
+
+class OutOfScope(Forbidden, code="out_of_scope"):
+    """A service's token is good for other operations than this one."""
 
 
 class BadHeader(Exception):
@@ -88,7 +92,12 @@ async def _by_token(request: Request, shown: str) -> tuple[str, frozenset[str]]:
         raise Unauthenticated("there are no users here, so there is no token that is good")
     who = await logins.who(token.strip())
     request.state.session = who.session
-    return str(who.user), who.roles
+    if who.scopes is not None and request.scope["route"].operation_id not in who.scopes:
+        raise OutOfScope(
+            f"the token of {who.actor} is not good for {request.scope['route'].operation_id}, "
+            f"but for {', '.join(sorted(who.scopes))}"
+        )
+    return who.actor, who.roles
 
 
 def _by_name(headers: Mapping[str, str]) -> tuple[str, frozenset[str]]:

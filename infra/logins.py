@@ -23,6 +23,7 @@ from domain.identity.session import Session, SessionOver
 from infra.access import Access
 from infra.dispatch import Dispatcher
 from infra.keys import Keys
+from infra.machines import PREFIX, ROLE, Machines
 from infra.settings import Settings
 from infra.streams import Streams
 from infra.throttle import Left, Throttle
@@ -40,11 +41,14 @@ class WrongCode(Forbidden, code="wrong_code"):
 
 
 class Who(NamedTuple):
-    """Who calls with an access token."""
+    """Who calls with a token."""
 
-    user: UUID
-    session: UUID
+    actor: str
     roles: frozenset[str]
+    session: UUID | None = None
+    """The login that an access token is of."""
+    scopes: frozenset[str] | None = None
+    """The operations that a service's token is good for; None for a user, who has no such bound."""
 
 
 class Granted(NamedTuple):
@@ -73,6 +77,7 @@ class Logins:
     ) -> None:
         lifetime = timedelta(seconds=settings.access_token_s)
         self.access = access(lifetime)
+        self.machines = Machines(dispatcher, streams, self.access, clock)
         self.throttle = Throttle(settings.login_tries)
         self.code = secrets.token_urlsafe(CODE_BYTES)
         """With this the first operator is appointed; good in this process, and once."""
@@ -141,15 +146,18 @@ class Logins:
         return left
 
     async def who(self, token: str) -> Who:
-        """Return who shows an access token.
+        """Return who shows an access token, or a service's.
 
         Raises `BadToken`, also for a user who may not act any more, or a login that has ended.
         """
+        if token.startswith(PREFIX):
+            service = await self.machines.who(token)
+            return Who(service.actor, ROLE, scopes=service.scopes)
         shown = self._tokens.read_access(token)
         roles = await self.access.roles_of(shown.user, shown.session)
         if roles is None:
             raise BadToken("this login has ended, or the user is suspended; log in again")
-        return Who(shown.user, shown.session, roles)
+        return Who(str(shown.user), roles, shown.session)
 
     async def appointed(self) -> bool:
         """Tell whether there is a first operator."""

@@ -26,7 +26,11 @@ def sent(office: PostOffice, to: str = TO, **fields: Any) -> Answer:
 
     async def send() -> Answer:
         async with office.open():
-            chosen: dict[str, Any] = {"smtp_host": HOST, "smtp_port": office.port, "smtp_security": "none"}
+            chosen: dict[str, Any] = {
+                "smtp_host": HOST,
+                "smtp_port": office.port,
+                "smtp_security": "none",
+            }
             settings = Settings(**(chosen | fields))
             return await post(settings).send(to, VERIFY, TOKEN)
 
