@@ -28,6 +28,10 @@ class NotAllowed(Forbidden, code="not_allowed"):
     """The caller has no role that may do this."""
 
 
+class Hidden(NotFound, code="not_found"):
+    """What is asked for is another's, and told as if it were not there."""
+
+
 class UnknownScope(Invalid, code="unknown_scope"):
     """No operation is called so, or services may not call it."""
 
@@ -100,9 +104,9 @@ def declared(route: APIRoute) -> Allowed | None:
 
 
 def require_own(by: Caller, owner: object) -> None:
-    """Tell nobody apart: what is another's is as if it were not there. Raises `NotFound`."""
+    """Tell nobody apart: what is another's is as if it were not there. Raises `Hidden`."""
     if owner != by.user or by.user is None:
-        raise NotFound("nothing of this id is there, or it is not yours; check the id")
+        raise Hidden("nothing of this id is there, or it is not yours; check the id")
 
 
 def require_scopes(scopes: Iterable[str], routes: Iterable[APIRoute]) -> None:

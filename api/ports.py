@@ -71,16 +71,17 @@ async def authenticate(request: Request) -> Caller:
         actor, roles = await _by_token(request, shown)
     elif system_of(request).settings.development:
         actor, roles = _by_name(headers)
+        request.state.actor = actor
     else:
         raise Unauthenticated(
             f"log in at {BASE}/login, and show the access token: Authorization: Bearer <token>"
         )
-    return Caller(actor=actor, roles=roles, **_circumstances(request))
+    return Caller(actor=actor, roles=roles, **circumstances(request))
 
 
 def stranger(request: Request) -> Caller:
     """Return somebody who has not said who they are, and need not."""
-    return Caller(actor=STRANGER, **_circumstances(request))
+    return Caller(actor=STRANGER, **circumstances(request))
 
 
 async def _by_token(request: Request, shown: str) -> tuple[str, frozenset[str]]:
@@ -91,7 +92,7 @@ async def _by_token(request: Request, shown: str) -> tuple[str, frozenset[str]]:
     if logins is None:
         raise Unauthenticated("there are no users here, so there is no token that is good")
     who = await logins.who(token.strip())
-    request.state.session = who.session
+    request.state.session, request.state.actor = who.session, who.actor
     if who.scopes is not None and request.scope["route"].operation_id not in who.scopes:
         raise OutOfScope(
             f"the token of {who.actor} is not good for {request.scope['route'].operation_id}, "
@@ -114,7 +115,8 @@ def _by_name(headers: Mapping[str, str]) -> tuple[str, frozenset[str]]:
     return actor, frozenset(role for role in roles if role)
 
 
-def _circumstances(request: Request) -> dict[str, Any]:
+def circumstances(request: Request) -> dict[str, Any]:
+    """Return from where and why somebody calls."""
     headers = request.state.headers
     return {
         "address": request.client.host if request.client else None,

@@ -21,11 +21,13 @@ from domain.identity.appointment import APPOINTMENT, Appointment
 from domain.identity.claim import Claim
 from domain.identity.session import Session, SessionOver
 from infra.access import Access
-from infra.dispatch import Dispatcher
+from infra.clock import SystemIds
+from infra.dispatch import ContextLog, Dispatcher
 from infra.keys import Keys
 from infra.machines import PREFIX, ROLE, Machines
+from infra.reads import Reads
+from infra.refusals import Refusals
 from infra.settings import Settings
-from infra.streams import Streams
 from infra.throttle import Left, Throttle
 from infra.tokens import BadToken, Tokens
 
@@ -71,18 +73,22 @@ class Logins:
         self,
         settings: Settings,
         dispatcher: Dispatcher,
-        streams: Streams,
+        log: ContextLog,
         access: Callable[[timedelta], Access],
+        reads: Reads,
         clock: Clock,
     ) -> None:
         lifetime = timedelta(seconds=settings.access_token_s)
         self.access = access(lifetime)
-        self.machines = Machines(dispatcher, streams, self.access, clock)
+        self.machines = Machines(dispatcher, log.streams, self.access, clock)
         self.throttle = Throttle(settings.login_tries)
         self.code = secrets.token_urlsafe(CODE_BYTES)
         """With this the first operator is appointed; good in this process, and once."""
         self._dispatcher = dispatcher
-        self._streams = streams
+        self.reads = reads
+        """Who has read facts and the audit trail."""
+        self.refusals = Refusals(log.group, SystemIds(), clock)
+        self._streams = log.streams
         self._tokens = Tokens(Keys(settings.keys_folder, clock), clock, lifetime)
         self._clock = clock
 

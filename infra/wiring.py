@@ -35,6 +35,7 @@ from infra.projector import Projector
 from infra.queries import Queries
 from infra.reach import StoreAway, reach
 from infra.readers import Output, Reader
+from infra.reads import Reads
 from infra.rebuilding.renewal import Outdated, register, told_apart
 from infra.settings import Settings
 from infra.shapes import shapes_of
@@ -219,17 +220,16 @@ class _Builder:
         """Return what knows who calls; None where there are no users."""
         if USERS not in self.logs:
             return None
-        outdated = {one.projecting.name for one in self.outdated}
         access = partial(
             Access,
             self.databases[USERS],
             self.tails[USERS],
             self.bells[USERS],
             self.clock,
-            fits=not outdated.intersection(READ_FROM),
+            fits=not any(one.projecting.name in READ_FROM for one in self.outdated),
         )
-        streams = self.logs[USERS].streams
-        return Logins(self.settings, dispatcher, streams, access, self.clock)
+        reads = Reads(self.databases[USERS], USERS, self.clock)
+        return Logins(self.settings, dispatcher, self.logs[USERS], access, reads, self.clock)
 
     def projections(self, contexts: Iterable[str]) -> Iterable[Reader]:
         """Yield a reader for each projection."""

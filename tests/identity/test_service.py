@@ -163,6 +163,5 @@ def test_the_trail_says_who_let_a_service_in_and_what_it_did(api: Http, shop: st
     (done,) = api.get("/audit", params=by_service, headers=OPERATOR).json()["items"]
     assert (done["command"], done["result"]) == ("commerce.ReceiveStock", "accepted")
     found = api.get("/audit", params={"context": "identity"}, headers=OPERATOR).json()["items"]
-    assert [(one["command"], one["actor"]) for one in found] == [
-        ("identity.IssueServiceToken", OPERATOR["Aorist-Actor"])
-    ]
+    issuing = [one for one in found if one["command"] == "identity.IssueServiceToken"]
+    assert [one["actor"] for one in issuing] == [OPERATOR["Aorist-Actor"]]
