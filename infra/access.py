@@ -25,6 +25,7 @@ from domain.identity.user import (
     UserRegistered,
     UserSuspended,
 )
+from infra.aside.dropped import first_dropped
 from infra.aside.parking import figures
 from infra.bell import Bell
 from infra.database import Database
@@ -139,6 +140,10 @@ class Access:
         # What is parked is behind the position, and in no row; it may just have been, too.
         both = before, await figures(self._database, USERS)
         first = [parked[name].first - 1 for parked in both for name in READ_FROM if name in parked]
+        async with self._database.read() as connection:
+            # After that: what was parked before and is not now was retried, or is found here.
+            dropped = await first_dropped(connection, USERS, READ_FROM)
+        first += [dropped - 1] if dropped else []
         return min([*(passed.get(name, 0) for name in READ_FROM), *first])
 
     async def _load(self, connection: AsyncConnection) -> None:
