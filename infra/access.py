@@ -40,6 +40,8 @@ USERS = User.KIND.partition(".")[0]
 BATCH = 1_000
 FRESH_S = 2.0
 """How old what is known may be without being looked at: longer than a poll of the log takes."""
+AGAIN_S = 0.05
+"""How soon the log is looked at again for a token that is not known: guesses are no load."""
 RETRY_S = 0.2
 OF = (users, sessions, service_tokens)
 READ_FROM = tuple(str(table.info["projection"]).partition(".")[2] for table in OF)
@@ -92,6 +94,8 @@ class Access:
     async def has_service(self, token: UUID) -> bool:
         """Tell whether a service's token was issued and not revoked. Raises `Unavailable`."""
         await self._fresh()
+        if token not in self.services and time.monotonic() - self._looked > AGAIN_S:
+            await self.look()  # another process may have issued it just now
         return token in self.services
 
     async def _fresh(self) -> None:

@@ -25,4 +25,5 @@ async def first_dropped(
     table = interventions_of(home).c
     of_one = [table.subject.startswith(subject_of(name, ""), autoescape=True) for name in readers]
     query = select(func.min(table.position)).where(table.action == DROPPED, or_(*of_one))
-    return (await connection.execute(query)).scalar()
+    position: int | None = (await connection.execute(query)).scalar()
+    return position

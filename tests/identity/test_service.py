@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from commands import Caller
 from commands.identity.service import IssueServiceToken, RevokeServiceToken
 from domain.identity.service import (
     ServiceToken,
@@ -132,6 +133,27 @@ def test_another_process_knows_which_are_good(api: Http, known: str) -> None:
     with pytest.raises(BadToken):
         api.scenario.run(other.logins.who(bad["token"]))
     api.scenario.run(other.close())
+
+
+def test_a_token_that_another_process_issued_is_good_without_waiting(
+    api: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.access.AGAIN_S", 0.0)
+    logins = api.scenario.system.logins
+    assert logins
+    api.scenario.run(logins.access.look())
+
+    async def issued_elsewhere() -> str:
+        other = await open_system(api.scenario.system.settings)
+        try:
+            assert other.logins
+            by = Caller(actor="operator:ops")
+            return (await other.logins.machines.issue("robot", ("receive_stock",), 1, by)).token
+        finally:
+            await other.close()
+
+    token = api.scenario.run(issued_elsewhere())
+    assert api.scenario.run(logins.who(token)).actor == "service:robot"
 
 
 def test_what_is_no_token_of_a_service_lets_nobody_in(api: Http, shop: str) -> None:
