@@ -43,14 +43,13 @@ def roles_in_another_process(api: Http, token: str) -> frozenset[str]:
     return api.scenario.run(asked())
 
 
-@pytest.mark.parametrize("whole", [False, True])
 def test_a_suspension_that_the_read_model_leaves_out_counts_all_the_same(
-    api: Http, token: str, whole: bool
+    api: Http, token: str
 ) -> None:
     parks_next(api)
     api.scenario.when(SuspendUser(user_id=ADA, reason="fraud"))
     (group,) = parked(api.scenario)
-    dropped(api.scenario, group, whole=whole)
+    dropped(api.scenario, group)
     assert parked(api.scenario) == []
 
     with pytest.raises(BadToken, match="suspended"):

@@ -77,9 +77,10 @@ def test_a_token_is_good_once(ada: Scenario) -> None:
     ada.when(VerifyEmail(token=token)).refused(TokenNotGood)
 
 
-@pytest.mark.parametrize("token", ["", "x", f"{ADA.hex}.", f"{ADA.hex}.guessed", "\x00.é"])
-def test_another_token_is_not_good(ada: Scenario, token: str) -> None:
-    ada.when(VerifyEmail(token=SecretStr(token))).refused(TokenNotGood)
+def test_another_token_is_not_good(ada: Scenario) -> None:
+    others = ("", "x", f"{ADA.hex}.", f"{ADA.hex}.guessed", "\x00.é")
+    shown = [VerifyEmail(token=SecretStr(token)) for token in others]
+    ada.when(*shown).refused(*[TokenNotGood] * len(others))
 
 
 def test_a_token_runs_out(ada: Scenario) -> None:

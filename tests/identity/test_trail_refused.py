@@ -5,8 +5,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import pytest
-
 from api.ports import STRANGER
 from commands import Caller
 from infra.refusals import MAX_IN_ALL, MAX_OF_ONE, WINDOW_S, Refused
@@ -37,22 +35,22 @@ def test_who_may_not_is_in_the_trail_with_what_and_from_where(api: Http) -> None
     assert (entry["facts"], entry["resource"]) == (0, None)
 
 
-@pytest.mark.parametrize(
-    ("path", "headers", "operation", "code"),
-    [
-        ("/events?context=banking", CUSTOMER, "events", "not_allowed"),
-        ("/events?context=banking", {}, "events", "not_an_inspector"),
-        (f"/users/{ALICE}", CUSTOMER, "user", "not_found"),
-        ("/timeline", {"Authorization": "Bearer no.token.at-all"}, "timeline", "bad_token"),
-    ],
-)
-def test_each_kind_of_refusal_is(
-    api: Http, path: str, headers: dict[str, str], operation: str, code: str
-) -> None:
-    assert api.get(path, headers=headers).status_code in (401, 403, 404)
-    (entry,) = refusals(api)
-    assert (entry["command"], entry["result"]) == (f"http.{operation}", code)
-    assert "no.token" not in str(entry)
+def test_each_kind_of_refusal_is(api: Http) -> None:
+    for path, headers in (
+        ("/events?context=banking", CUSTOMER),
+        ("/events?context=banking", {}),
+        (f"/users/{ALICE}", CUSTOMER),
+        ("/timeline", {"Authorization": "Bearer no.token.at-all"}),
+    ):
+        assert api.get(path, headers=headers).status_code in (401, 403, 404)
+    found = refusals(api)
+    assert [(entry["command"], entry["result"]) for entry in found] == [
+        ("http.events", "not_allowed"),
+        ("http.events", "not_an_inspector"),
+        ("http.user", "not_found"),
+        ("http.timeline", "bad_token"),
+    ]
+    assert "no.token" not in str(found)
 
 
 def test_tries_too_many_to_log_in_are(api: Http) -> None:
