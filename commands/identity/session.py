@@ -65,6 +65,8 @@ async def log_in(c: LogIn, log: Log, ids: Ids, clock: Clock, passwords: Password
         raise WrongCredentials("no user has this name and this password; check both")
     user.require_active()
     until, id = clock.now() + SESSION, c.session_id or ids.new()
+    # Before the list, which other logins of the user move: from there on nothing waits.
+    await log.load(Session, id)
     crowded_out = (await log.load(Logins, logins_id(user_id))).crowded_out
     return await log.change_all(
         Change(Session, id, lambda session: session.start(user_id, until)),

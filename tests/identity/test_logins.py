@@ -1,8 +1,10 @@
 """All logins of a user: as many as they may have, and ended together by another password."""
 
+import asyncio
 from uuid import UUID
 
 import pytest
+from argon2 import PasswordHasher
 from pydantic import SecretStr
 
 from commands.identity.password import ChangePassword
@@ -11,7 +13,7 @@ from domain.identity.logins import MAX_OPEN, Logins, SessionClosed, logins_id
 from domain.identity.password import PasswordSet, password_id
 from domain.identity.session import CROWDED_OUT, PASSWORD_CHANGED, Session, SessionEnded
 from tests.identity.people import ADA, BEN, PASSWORD, register
-from tests.scenario import Scenario
+from tests.scenario import TELLER, Scenario
 
 NEW = "another good one"
 
@@ -80,3 +82,27 @@ def test_the_stream_of_a_password_is_the_users(ada: Scenario) -> None:
     assert [at.stream for fact, at in ada.facts() if isinstance(fact, PasswordSet)][-1] == (
         password_id(ADA)
     )
+
+
+def test_many_logins_at_once_are_checked_once_each(
+    ada: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A password takes longer to check than all the rest: nobody is to check it again."""
+    checked: list[str] = []
+    verify = PasswordHasher.verify
+
+    def counted(self: PasswordHasher, hash: str, password: str) -> bool:
+        checked.append(hash)
+        return bool(verify(self, hash, password))
+
+    monkeypatch.setattr(PasswordHasher, "verify", counted)
+
+    async def together() -> None:
+        logins = [log_in(number) for number in range(1, MAX_OPEN + 1)]
+        await asyncio.gather(*[ada.system.dispatch(one, TELLER) for one in logins])
+
+    ada.send(log_in(50))
+    checked.clear()
+    ada.run(together())
+    assert len(open_of(ada)) == MAX_OPEN
+    assert len(checked) <= MAX_OPEN + 1, "only the one that ends the oldest may look again"
