@@ -9,6 +9,8 @@ from api.cli._program import FAILED, WRONG_USE, out
 from infra.aside.parking import figures
 from infra.database import Database
 from infra.discovery import Features, Misbuilt, discover
+from infra.mail import post
+from infra.mail.smtp import Smtp
 from infra.migrations import latest, revision
 from infra.reach import StoreAway, reach
 from infra.rebuilding.renewal import told
@@ -41,7 +43,18 @@ async def _examine(settings: Settings) -> bool:
     async for good, finding in _stores(settings, features):
         _say(good, finding)
         well = well and good
-    return well
+    return await _mail(settings) and well
+
+
+async def _mail(settings: Settings) -> bool:
+    """Say whether letters could be handed over; nothing where they are files."""
+    sending = post(settings)
+    if not isinstance(sending, Smtp):
+        return True
+    server, fault = f"mail server {settings.smtp_host}:{settings.smtp_port}", await sending.fault()
+    said = f" takes no letters ({fault}); mend it, or the smtp_ settings" if fault else " is ready"
+    _say(not fault, server + said)
+    return not fault
 
 
 async def _stores(settings: Settings, features: Features) -> AsyncIterator[Finding]:

@@ -57,6 +57,19 @@ class Smtp:
             return Answer(Outcome.AWAY, _word(error))
         return Answer(Outcome.SENT)
 
+    async def fault(self) -> str | None:
+        """Return why no letter could be handed over now; None when one could."""
+
+        def tried() -> None:
+            self._connected().close()
+
+        try:
+            async with asyncio.timeout(LETTER_S):
+                await asyncio.get_running_loop().run_in_executor(self._threads, tried)
+        except (OSError, smtplib.SMTPException) as error:
+            return _word(error)
+        return None
+
     def _hand_over(self, letter: EmailMessage) -> None:
         server = self._connected()
         try:

@@ -115,6 +115,18 @@ def test_a_server_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch)
     assert sent(silent) == Answer(Outcome.AWAY, "SMTPServerDisconnected")
 
 
+def test_it_is_told_whether_letters_could_be_handed_over() -> None:
+    async def fault(office: PostOffice) -> str | None:
+        async with office.open():
+            settings = Settings(smtp_host=HOST, smtp_port=office.port, smtp_security="none")
+            mail = post(settings)
+            assert isinstance(mail, Smtp)
+            return await mail.fault()
+
+    assert asyncio.run(fault(PostOffice())) is None
+    assert asyncio.run(fault(PostOffice(answers={"connect": "554 go away"}))) == "SMTP 554"
+
+
 def test_without_a_server_letters_are_files_for_their_owner_only(tmp_path: Path) -> None:
     folder = post(Settings(mail_folder=tmp_path / "mail"))
     assert isinstance(folder, Folder)
