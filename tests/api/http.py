@@ -72,7 +72,7 @@ def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
     assert found["instance"] == response.request.url.path
     assert UUID(found["correlation_id"])
     assert response.headers["X-Correlation-ID"]
-    assert (status == 503) == ("Retry-After" in response.headers)
+    assert (status in (429, 503)) == ("Retry-After" in response.headers)
     return found
 
 
