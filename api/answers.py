@@ -59,6 +59,9 @@ class AuditEntry(BaseModel):
     time: datetime
     context: str
     actor: str
+    roles: list[str] | None = Field(
+        examples=[["operator"]], description="those the actor had been granted by then"
+    )
     command: str
     resource: UUID | None
     version: int

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from api import problems, registry, system
+from api import problems, refusing, registry, system
 from api.documentation import documented
 from api.middleware import Around
 from api.permissions import declared
@@ -30,6 +30,7 @@ class App(FastAPI):
         """Handle a connection."""
         scope["app"] = self
         await self.around(scope, receive, send)
+        await refusing.keep(scope)
 
 
 def make_app(running: System, *, follow: bool = True) -> FastAPI:

@@ -13,7 +13,7 @@ import msgspec
 from fastapi.routing import APIRoute
 
 from commands import Caller
-from domain import Forbidden, NotFound
+from domain import Forbidden, Invalid, NotFound
 from projections import One
 
 AUDITOR, MERCHANT, OPERATOR = "auditor", "merchant", "operator"
@@ -26,6 +26,14 @@ Owner = str | Callable[..., One]
 
 class NotAllowed(Forbidden, code="not_allowed"):
     """The caller has no role that may do this."""
+
+
+class Hidden(NotFound, code="not_found"):
+    """What is asked for is another's, and told as if it were not there."""
+
+
+class UnknownScope(Invalid, code="unknown_scope"):
+    """No operation is called so, or services may not call it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +104,19 @@ def declared(route: APIRoute) -> Allowed | None:
 
 
 def require_own(by: Caller, owner: object) -> None:
-    """Tell nobody apart: what is another's is as if it were not there. Raises `NotFound`."""
+    """Tell nobody apart: what is another's is as if it were not there. Raises `Hidden`."""
     if owner != by.user or by.user is None:
-        raise NotFound("nothing of this id is there, or it is not yours; check the id")
+        raise Hidden("nothing of this id is there, or it is not yours; check the id")
+
+
+def require_scopes(scopes: Iterable[str], routes: Iterable[APIRoute]) -> None:
+    """Refuse scopes of a service that are no operation it may call. Raises `UnknownScope`."""
+    found = ((route.operation_id, declared(route)) for route in routes)
+    known = {id for id, allowed in found if id and allowed and SERVICE in allowed.roles}
+    if unknown := sorted(set(scopes) - known):
+        raise UnknownScope(
+            f"services may not call {', '.join(unknown)}; they may {', '.join(sorted(known))}"
+        )
 
 
 def table(routes: Iterable[APIRoute]) -> str:

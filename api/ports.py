@@ -10,8 +10,9 @@ from fastapi import Depends, Query, Request
 
 from api.permissions import Allowed, declared
 from commands import Caller
-from domain import PROCESS, NotFound, is_process
+from domain import PROCESS, Forbidden, NotFound, is_process
 from infra.dispatch import MAX_KEY, Answer, Meta
+from infra.logins import Logins
 from infra.system import System
 from projections import Detail, Listing, One, not_kept
 
@@ -37,6 +38,10 @@ class Unauthenticated(Exception):
     """Nobody says who is calling."""
 
 
+class OutOfScope(Forbidden, code="out_of_scope"):
+    """A service's token is good for other operations than this one."""
+
+
 class BadHeader(Exception):
     """A header's value cannot be used; the message names both."""
 
@@ -45,6 +50,13 @@ def system_of(request: Request) -> System:
     """Return the running system."""
     system: System = request.app.state.system
     return system
+
+
+def logins_of(request: Request) -> Logins:
+    """Return what knows who calls, for a route of the users."""
+    logins = system_of(request).logins
+    assert logins is not None  # noqa: S101 - these routes are there where the users are
+    return logins
 
 
 async def authenticate(request: Request) -> Caller:
@@ -59,16 +71,17 @@ async def authenticate(request: Request) -> Caller:
         actor, roles = await _by_token(request, shown)
     elif system_of(request).settings.development:
         actor, roles = _by_name(headers)
+        request.state.actor = actor
     else:
         raise Unauthenticated(
             f"log in at {BASE}/login, and show the access token: Authorization: Bearer <token>"
         )
-    return Caller(actor=actor, roles=roles, **_circumstances(request))
+    return Caller(actor=actor, roles=roles, **circumstances(request))
 
 
 def stranger(request: Request) -> Caller:
     """Return somebody who has not said who they are, and need not."""
-    return Caller(actor=STRANGER, **_circumstances(request))
+    return Caller(actor=STRANGER, **circumstances(request))
 
 
 async def _by_token(request: Request, shown: str) -> tuple[str, frozenset[str]]:
@@ -79,8 +92,13 @@ async def _by_token(request: Request, shown: str) -> tuple[str, frozenset[str]]:
     if logins is None:
         raise Unauthenticated("there are no users here, so there is no token that is good")
     who = await logins.who(token.strip())
-    request.state.session = who.session
-    return str(who.user), who.roles
+    request.state.session, request.state.actor = who.session, who.actor
+    if who.scopes is not None and request.scope["route"].operation_id not in who.scopes:
+        raise OutOfScope(
+            f"the token of {who.actor} is not good for {request.scope['route'].operation_id}, "
+            f"but for {', '.join(sorted(who.scopes))}"
+        )
+    return who.actor, who.roles
 
 
 def _by_name(headers: Mapping[str, str]) -> tuple[str, frozenset[str]]:
@@ -97,7 +115,8 @@ def _by_name(headers: Mapping[str, str]) -> tuple[str, frozenset[str]]:
     return actor, frozenset(role for role in roles if role)
 
 
-def _circumstances(request: Request) -> dict[str, Any]:
+def circumstances(request: Request) -> dict[str, Any]:
+    """Return from where and why somebody calls."""
     headers = request.state.headers
     return {
         "address": request.client.host if request.client else None,

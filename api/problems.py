@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from api.counting import TooManyRequests
 from api.ports import BadHeader, Unauthenticated
+from api.refusing import noted
 from domain import Forbidden, Invalid, NotFound, Refused, Unproven
 from infra.dispatch import Contended, InFlight, KeyReused, Replayed
 from infra.log.port import Busy, CorruptFact, LogError, Rejected
@@ -36,7 +37,7 @@ HTTP_CODES = {
 """What the framework refuses by itself: as which status and code it is told."""
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 """With every 401: what to show (RFC 6750, 3)."""
-SECRETS = frozenset({"password", "old", "new", "refresh_token", "code"})
+SECRETS = frozenset({"password", "old", "new", "refresh_token", "code", "token"})
 """Fields whose values no answer repeats."""
 MAX_ERRORS = 50
 """Validation errors named in one answer."""
@@ -200,12 +201,13 @@ HANDLERS: dict[type[Exception], Callable[..., Response]] = {
 
 def install(app: FastAPI) -> None:
     """Let every error become a problem answer."""
-    for error, handler in HANDLERS.items():
-        app.add_exception_handler(error, handler)
+    for error in HANDLERS:
+        app.add_exception_handler(error, told)
 
 
 def told(request: Request, error: Exception) -> Response:
     """Return the answer to an error. One that nobody expects is raised again."""
+    noted(request, error)
     for kind in type(error).__mro__:
         if kind in HANDLERS:
             return HANDLERS[kind](request, error)

@@ -82,6 +82,7 @@ class Routes(APIRouter):
 
         required = any(field.is_required() for field in body.model_fields.values())
         sending = Sending(
+            operation_id=_snake(command.__name__),
             path=BASE + path,
             command=command,
             in_path={name: TypeAdapter(hints[name]) for name in in_path},
@@ -100,7 +101,7 @@ class Routes(APIRouter):
             endpoint,
             methods=[method],
             status_code=status,
-            operation_id=_snake(command.__name__),
+            operation_id=sending.operation_id,
             summary=_sentence(command),
             response_model=Accepted,
         )

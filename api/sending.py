@@ -30,6 +30,7 @@ PARAMETER = re.compile(r"{(\w+)}")
 class Sending:
     """What a route does: which command it sends, from which parts of the request."""
 
+    operation_id: str
     path: str
     """From the root on, with `{name}` for its parameters."""
     command: type

@@ -160,6 +160,10 @@ class Ids(Protocol):
         """Return a random integer of at most `digits` decimal digits."""
         ...
 
+    def secret(self) -> str:
+        """Return a new text of 256 random bits, as it may stand in an address of the web."""
+        ...
+
 
 def handles(command_type: type[C], *, step: bool = False) -> Callable[[Handler], Handler]:
     """Declare a coroutine function as the handler of `command_type`.

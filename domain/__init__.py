@@ -25,6 +25,12 @@ Personal = Annotated[T, msgspec.Meta(extra=PERSONAL)]
 
 The mark says what must never come into log lines, metrics or errors, and reaches the schemas.
 """
+SECRET = {**PERSONAL, "secret": True}
+Secret = Annotated[T, msgspec.Meta(extra=SECRET)]
+"""A text of a fact or a state by which somebody could pass for another: `hash: Secret[str]`.
+
+It is in the log, for the rules. Wherever facts and states are shown or sent it is empty.
+"""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Who may act now: suspensions, roles and ended sessions, in memory, as the log has them.
+"""Who may act now: suspensions, roles, ended sessions and services, in memory, as the log has it.
 
 Asked for every request, so no request waits for a database. It begins with the read models and
 follows the log from there: what another process decides counts here after its wake-up.
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commands import Clock
 from domain import Event
+from domain.identity.service import ServiceTokenIssued, ServiceTokenRevoked
 from domain.identity.session import SessionEnded
 from domain.identity.user import (
     RoleGranted,
@@ -24,11 +25,13 @@ from domain.identity.user import (
     UserRegistered,
     UserSuspended,
 )
+from infra.aside.dropped import first_dropped
 from infra.aside.parking import figures
 from infra.bell import Bell
 from infra.database import Database
 from infra.log.tail import Tail
 from infra.moves import positions_of
+from projections.identity.service import service_tokens
 from projections.identity.session import sessions
 from projections.identity.user import roles, users
 
@@ -37,8 +40,11 @@ USERS = User.KIND.partition(".")[0]
 BATCH = 1_000
 FRESH_S = 2.0
 """How old what is known may be without being looked at: longer than a poll of the log takes."""
+AGAIN_S = 0.05
+"""How soon the log is looked at again for a token that is not known: guesses are no load."""
 RETRY_S = 0.2
-READ_FROM = tuple(str(table.info["projection"]).partition(".")[2] for table in (users, sessions))
+OF = (users, sessions, service_tokens)
+READ_FROM = tuple(str(table.info["projection"]).partition(".")[2] for table in OF)
 """The projections that are begun with."""
 
 log = structlog.get_logger("aorist.access")
@@ -66,6 +72,8 @@ class Access:
         """Whether the read models are this program's; else the whole log is gone through."""
         self._suspended: set[UUID] = set()
         self._roles: dict[UUID, frozenset[str]] = {}
+        self.services: set[UUID] = set()
+        """Tokens of services that were issued and not revoked; some may have run out."""
         self._ended: dict[UUID, float] = {}
         """Sessions whose access tokens may not have run out, by when that was."""
         self._position: int | None = None
@@ -78,11 +86,21 @@ class Access:
 
         Raises `Unavailable` when it is not known and the store is away.
         """
-        if self._bell.rings != self._heard or time.monotonic() - self._looked > FRESH_S:
-            await self.look()
+        await self._fresh()
         if user in self._suspended or session in self._ended:
             return None
         return self._roles.get(user, frozenset())
+
+    async def has_service(self, token: UUID) -> bool:
+        """Tell whether a service's token was issued and not revoked. Raises `Unavailable`."""
+        await self._fresh()
+        if token not in self.services and time.monotonic() - self._looked > AGAIN_S:
+            await self.look()  # another process may have issued it just now
+        return token in self.services
+
+    async def _fresh(self) -> None:
+        if self._bell.rings != self._heard or time.monotonic() - self._looked > FRESH_S:
+            await self.look()
 
     async def look(self) -> bool:
         """Take in what came since; tell whether anything did."""
@@ -126,6 +144,10 @@ class Access:
         # What is parked is behind the position, and in no row; it may just have been, too.
         both = before, await figures(self._database, USERS)
         first = [parked[name].first - 1 for parked in both for name in READ_FROM if name in parked]
+        async with self._database.read() as connection:
+            # After that: what was parked before and is not now was retried, or is found here.
+            dropped = await first_dropped(connection, USERS, READ_FROM)
+        first += [dropped - 1] if dropped else []
         return min([*(passed.get(name, 0) for name in READ_FROM), *first])
 
     async def _load(self, connection: AsyncConnection) -> None:
@@ -133,7 +155,10 @@ class Access:
         self._suspended = set(suspended.scalars())
         for user, role in await connection.execute(select(roles.c.user_id, roles.c.role)):
             self._roles[user] = self._roles.get(user, frozenset()) | {role}
-        since = self._clock.now() - self._lifetime
+        now, revoked = self._clock.now(), service_tokens.c.revoked_at
+        good = select(service_tokens.c.id).where(service_tokens.c.until > now, revoked.is_(None))
+        self.services = set((await connection.execute(good)).scalars())
+        since = now - self._lifetime
         ended = select(sessions.c.id).where(sessions.c.ended_at > since)
         for session in (await connection.execute(ended)).scalars():
             self._ended[session] = self._until()
@@ -152,6 +177,10 @@ class Access:
                     del self._roles[stream]
             case SessionEnded():
                 self._ended[stream] = self._until()
+            case ServiceTokenIssued():
+                self.services.add(stream)
+            case ServiceTokenRevoked():
+                self.services.discard(stream)
 
     def _until(self) -> float:
         return (self._clock.now() + self._lifetime).timestamp()

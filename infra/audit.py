@@ -11,12 +11,18 @@ from uuid import UUID
 
 import msgspec
 
+from commands import Caller
+from domain.identity.user import RoleGranted, RoleRevoked, User
+from infra.access import USERS
 from infra.interventions import interventions
 from infra.log.port import Stored
+from infra.machines import ACTOR, ROLE
 from infra.system import System
 
 PAGE = 500
 """Receipts, and interventions, read at once from one context."""
+MAX_ACTORS = 1_000
+"""Actors whose roles are remembered while a trail is read."""
 
 
 class Place(NamedTuple):
@@ -41,6 +47,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     time: datetime
     context: str
     actor: str
+    roles: list[str] | None = None
+    """Those that the actor had been granted by then; None for one who is no user or service."""
     command: str
     resource: UUID | None
     """The aggregate it changed, or would have."""
@@ -84,7 +92,7 @@ async def trail(
         }.items()
         if value is not None
     }
-    wanted = list(contexts) or list(system.contexts)
+    wanted, roles = list(contexts) or list(system.contexts), _Roles(system)
     if after is not None:
         del wanted[: wanted.index(after.context)]
     for context in wanted:
@@ -100,7 +108,39 @@ async def trail(
             else:
                 entry, other = other, await anext(others, None)
                 place = place._replace(intervention=entry.number)
-            yield msgspec.structs.replace(entry, place=str(place))
+            had = await roles.at(entry.actor, entry.time)
+            yield msgspec.structs.replace(entry, place=str(place), roles=had)
+
+
+class _Roles:
+    """What roles actors had at a time. Facts say it, so no receipt has to."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._known: dict[UUID, list[tuple[datetime, list[str]]]] = {}
+        """By user, which roles they had from when on."""
+
+    async def at(self, actor: str, time: datetime) -> list[str] | None:
+        """Return the roles that an actor had then."""
+        if actor.startswith(ACTOR):
+            return sorted(ROLE)
+        user = Caller(actor=actor).user
+        if user is None or USERS not in self._system.logs:
+            return None
+        if user not in self._known:
+            while len(self._known) >= MAX_ACTORS:
+                del self._known[next(iter(self._known))]
+            self._known[user] = await self._granted(user)
+        before = [roles for since, roles in self._known[user] if since <= time]
+        return before[-1] if before else []
+
+    async def _granted(self, user: UUID) -> list[tuple[datetime, list[str]]]:
+        found, state = [], User()
+        for one in await self._system.logs[USERS].store.stream(user):
+            if one.at.topic in (RoleGranted.TOPIC, RoleRevoked.TOPIC):
+                state = state.evolve(self._system.codec.decode(one))
+                found.append((one.at.time, list(state.roles)))
+        return found
 
 
 async def _commands(
@@ -161,8 +201,8 @@ def _intervention(context: str, row: Any) -> Entry:
         result=row.result,
         detail=f"{row.subject}: {row.detail}" if row.detail else row.subject,
         reason=row.reason,
-        address=None,
-        agent=None,
+        address=row.address,
+        agent=row.agent,
         command_id=row.id,
         correlation_id=row.correlation_id,
         causation_id=row.causation_id,

@@ -6,6 +6,8 @@ from uuid import UUID
 
 import uuid_utils.compat
 
+SECRET_BYTES = 32
+
 
 class SystemClock:
     """The machine's clock."""
@@ -25,3 +27,7 @@ class SystemIds:
     def number(self, digits: int) -> int:
         """Return a random integer of at most `digits` decimal digits."""
         return secrets.randbelow(10**digits)
+
+    def secret(self) -> str:
+        """Return a new text of 256 random bits."""
+        return secrets.token_urlsafe(SECRET_BYTES)

@@ -13,6 +13,7 @@ from infra.loading import fold
 from infra.log.port import MAX_PAGE, Recorded, Store
 from infra.log.unbroken import read_on
 from infra.system import System
+from infra.veil import veiled
 
 
 class NoSuchAggregate(NotFound, code="no_such_aggregate"):
@@ -29,8 +30,8 @@ async def state_at(
 ) -> tuple[State, Envelope]:
     """Fold an aggregate up to a version or a time; the whole of it when neither is given.
 
-    Returns the state and the envelope of the last fact in it. Raises `NoSuchAggregate`,
-    or `LookupError` for an unknown kind.
+    Returns the state, its secrets empty, and the envelope of the last fact in it.
+    Raises `NoSuchAggregate`, or `LookupError` for an unknown kind.
     """
     state = kind_of(system.features, kind)
     recorded = await system.logs[kind.partition(".")[0]].store.stream(id, upto=at_version)
@@ -45,7 +46,7 @@ async def state_at(
         raise NoSuchAggregate(
             f"{kind} {id} is at version {recorded[-1].at.version}, not yet at {at_version}"
         )
-    return fold(state, id, recorded, system.codec), recorded[-1].at
+    return veiled(fold(state, id, recorded, system.codec)), recorded[-1].at
 
 
 async def facts_of(
@@ -133,6 +134,6 @@ def kind_of(features: Features, kind: str) -> type[State]:
 
 
 def shown(fact: Event, at: Envelope) -> dict[str, Any]:
-    """Return a fact with its envelope as plain values, for JSON."""
+    """Return a fact with its envelope as plain values, for JSON; its secrets are empty."""
     plain: dict[str, Any] = msgspec.to_builtins(at)
-    return {**plain, "data": msgspec.to_builtins(fact)}
+    return {**plain, "data": msgspec.to_builtins(veiled(fact))}

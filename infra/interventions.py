@@ -41,6 +41,9 @@ class Intervention(msgspec.Struct, frozen=True, kw_only=True):
     detail: str | None = None
     reason: str | None = None
     """Why, in the actor's words."""
+    address: str | None = None
+    agent: str | None = None
+    """From where, and by which program; None for what is done on the machine itself."""
     correlation_id: UUID | None = None
     """What it belongs to; its own id when it is the first."""
     causation_id: UUID | None = None
@@ -65,6 +68,8 @@ def interventions_of(context: str) -> Table:
         Column("reason", Text),
         Column("correlation_id", Uuid),
         Column("causation_id", Uuid),
+        Column("address", Text),
+        Column("agent", Text),
         schema=context,
     )
 

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from commands.identity.password import Passwords
 from infra.log.port import Busy
+from infra.settings import Settings
 
 T = TypeVar("T")
 
@@ -33,6 +34,11 @@ class Argon2:
     @cached_property
     def _nobodys(self) -> str:
         return self._hasher.hash("")
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return one that costs what is configured."""
+        return cls(settings.password_memory_kib, settings.password_passes)
 
     async def hash(self, password: str) -> str:
         """Return a hash with a new salt. Raises `Busy`."""

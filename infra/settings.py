@@ -79,6 +79,33 @@ class Settings(BaseSettings):
     password_passes: int = Field(
         default=PASSES, ge=1, le=100, description="how often hashing goes through that memory"
     )
+    public_url: str = Field(
+        default="http://127.0.0.1:8000",
+        pattern=r"^https?://[^\s#?]+$",
+        description="where the API is found from outside: links in letters begin so",
+    )
+    mail_from: str = Field(
+        default="aorist@localhost",
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="sender of letters",
+    )
+    mail_folder: Path = Field(
+        default=Path("data/mail"),
+        description="letters are files there as long as smtp_host is empty",
+    )
+    smtp_host: str = Field(default="", description="mail server that letters are handed to")
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="its port")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="how it is spoken to; tls from the first byte, as on port 465",
+    )
+    smtp_user: str = Field(default="", description="name for the mail server, if it asks for one")
+    smtp_password: SecretStr = Field(
+        default=SecretStr(""), description="password for the mail server"
+    )
+    smtp_ca_file: Path | None = Field(
+        default=None, description="PEM file that vouches for it, if not the system's"
+    )
     append_batch: int = Field(default=500, ge=1, le=1000, description="appends in one transaction")
     append_queue: int = Field(
         default=10_000,

@@ -31,6 +31,7 @@ from infra.projector import Projector
 from infra.queries import Queries
 from infra.reach import reach
 from infra.readers import Output, Reader
+from infra.reads import Reads
 from infra.rebuilding.renewal import Outdated, register, told_apart
 from infra.redis import link_to
 from infra.settings import Settings
@@ -195,17 +196,17 @@ class _Builder:
         """Return what knows who calls; None where there are no users."""
         if USERS not in self.logs:
             return None
-        outdated = {one.projecting.name for one in self.outdated}
         access = partial(
             Access,
             self.databases[USERS],
             self.tails[USERS],
             self.bells[USERS],
             self.clock,
-            fits=not outdated.intersection(READ_FROM),
+            fits=not any(one.projecting.name in READ_FROM for one in self.outdated),
         )
-        streams = self.logs[USERS].streams
-        return Logins(self.settings, dispatcher, streams, access, self.clock, self.link)
+        reads = Reads(self.databases[USERS], USERS, self.clock)
+        log = self.logs[USERS]
+        return Logins(self.settings, dispatcher, log, access, reads, self.clock, self.link)
 
     def projections(self, contexts: Iterable[str]) -> Iterable[Reader]:
         """Yield a reader for each projection."""

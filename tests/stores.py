@@ -38,6 +38,7 @@ class Stores:
             reader_poll_ms=20,
             timer_poll_ms=20,
             keys_folder=self._folder / "keys",
+            mail_folder=self._folder / "mail" / uuid4().hex,
             password_memory_kib=8,
             password_passes=1,
             login_tries=10_000,

@@ -8,6 +8,7 @@ import msgspec
 from api.cli._program import aligned
 from domain import Envelope, Event
 from infra.history import shown
+from infra.veil import veiled
 
 HEADINGS = ("position", "time", "version", "topic", "actor", "command", "data")
 
@@ -37,4 +38,4 @@ def _time(at: Envelope) -> str:
 
 
 def _data(fact: Event) -> str:
-    return json.dumps(msgspec.to_builtins(fact), ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(msgspec.to_builtins(veiled(fact)), ensure_ascii=False, separators=(",", ":"))

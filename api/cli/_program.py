@@ -11,6 +11,7 @@ import typer
 import uvloop
 from rich.console import Console
 
+from commands import Caller
 from domain import Refused
 from infra.candidates.whatif import RunFailed
 from infra.collector import look_rarely
@@ -109,6 +110,14 @@ async def opened(settings: Settings, contexts: Iterable[str] | None = ()) -> Asy
         yield system
     finally:
         await system.close()
+
+
+async def noted(system: System, action: str, verb: str, **asked: object) -> None:
+    """Leave an entry in the audit trail that somebody reads facts, or the trail itself."""
+    if system.logins:
+        given = [f"{name}={value}" for name, value in sorted(asked.items()) if value is not None]
+        by = Caller(actor=who(None))
+        await system.logins.reads.note(by, action, " ".join([verb, *given]))
 
 
 def parsed_time(value: str | None, option: str) -> datetime | None:

@@ -13,6 +13,7 @@ from api.cli._program import (
     a_context,
     aligned,
     err,
+    noted,
     opened,
     out,
     parsed_id,
@@ -21,6 +22,7 @@ from api.cli._program import (
     settings_of,
 )
 from infra.audit import Entry, trail
+from infra.reads import TRAIL
 from infra.settings import Settings
 
 TABLE_LIMIT = 1_000
@@ -73,6 +75,7 @@ async def _audit(
 ) -> None:
     async with opened(settings) as system:
         contexts = () if context is None else (a_context(system, context),)
+        await noted(system, TRAIL, "audit", context=context, **filters)
         entries = _first(trail(system, contexts=contexts, **filters), limit)
         match format:
             case Format.TABLE:

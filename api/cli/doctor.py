@@ -10,6 +10,8 @@ from infra.aside.parking import figures
 from infra.configuration import load
 from infra.database import Database
 from infra.discovery import Features, Misbuilt, discover
+from infra.mail import post
+from infra.mail.smtp import Smtp
 from infra.migrations import latest, revision
 from infra.ownership import may_change_facts
 from infra.reach import StoreAway, reach
@@ -42,11 +44,21 @@ async def _examine(settings: Settings) -> bool:
         return False
     _say(True, f"{len(features.facts)} facts and {len(features.handlings)} commands are found")
     well = True
-    for findings in (_stores(settings, features), redis(settings)):
+    for findings in (_stores(settings, features), redis(settings), _mail(settings)):
         async for good, finding in findings:
             _say(good, finding)
             well = well and good
     return well
+
+
+async def _mail(settings: Settings) -> AsyncIterator[Finding]:
+    """Yield whether letters could be handed over; nothing where they are files."""
+    sending = post(settings)
+    if not isinstance(sending, Smtp):
+        return
+    server, fault = f"mail server {settings.smtp_host}:{settings.smtp_port}", await sending.fault()
+    said = f" takes no letters ({fault}); mend it, or the smtp_ settings" if fault else " is ready"
+    yield not fault, server + said
 
 
 async def redis(settings: Settings) -> AsyncIterator[Finding]:

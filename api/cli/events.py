@@ -8,9 +8,20 @@ from uuid import UUID
 import typer
 
 from api.cli._facts import as_json_line, as_line
-from api.cli._program import WRONG_USE, a_context, fail, opened, out, parsed_id, run, settings_of
+from api.cli._program import (
+    WRONG_USE,
+    a_context,
+    fail,
+    noted,
+    opened,
+    out,
+    parsed_id,
+    run,
+    settings_of,
+)
 from domain import Envelope, Event
 from infra.history import facts_after
+from infra.reads import FACTS
 from infra.settings import Settings
 from infra.system import System
 
@@ -53,6 +64,7 @@ async def _events(
 ) -> None:
     async with opened(settings) as system:
         contexts = system.contexts if context is None else (a_context(system, context),)
+        await noted(system, FACTS, "events", context=context, topic=topic, stream=stream)
         written = as_json_line if as_json else as_line
         positions = dict.fromkeys(contexts, after)
         poll_s = settings.reader_poll_ms / 1000

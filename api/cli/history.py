@@ -6,10 +6,11 @@ from uuid import UUID
 import typer
 
 from api.cli._facts import as_json_line, as_table
-from api.cli._program import opened, out, parsed_id, run, settings_of
+from api.cli._program import noted, opened, out, parsed_id, run, settings_of
 from api.cli.show import Id, Kind
 from infra.history import facts_of
 from infra.log.port import MAX_PAGE
+from infra.reads import FACTS
 from infra.settings import Settings
 
 
@@ -25,6 +26,7 @@ def history(
 
 async def _history(settings: Settings, kind: str, id: UUID, as_json: bool) -> None:
     async with opened(settings) as system:
+        await noted(system, FACTS, "history", kind=kind, id=id)
         after = 0
         while facts := await facts_of(system, kind, id, after=after, limit=MAX_PAGE):
             after = facts[-1][1].version

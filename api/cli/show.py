@@ -7,8 +7,19 @@ from uuid import UUID
 import msgspec
 import typer
 
-from api.cli._program import WRONG_USE, fail, opened, out, parsed_id, parsed_time, run, settings_of
+from api.cli._program import (
+    WRONG_USE,
+    fail,
+    noted,
+    opened,
+    out,
+    parsed_id,
+    parsed_time,
+    run,
+    settings_of,
+)
 from infra.history import state_at
+from infra.reads import FACTS
 from infra.settings import Settings
 
 Kind = Annotated[str, typer.Argument(help="Kind of aggregate: banking.account.")]
@@ -45,6 +56,7 @@ async def _show(
     settings: Settings, kind: str, id: UUID, at_version: int | None, as_of: datetime | None
 ) -> dict[str, Any]:
     async with opened(settings) as system:
+        await noted(system, FACTS, "show", kind=kind, id=id)
         state, at = await state_at(system, kind, id, at_version=at_version, as_of=as_of)
     return {
         "kind": kind,

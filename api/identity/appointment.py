@@ -1,7 +1,5 @@
 """The first operator over HTTP: a page behind the link that the server prints, and its answer."""
 
-from base64 import b64encode
-from hashlib import sha256
 from typing import Annotated
 from uuid import UUID
 
@@ -9,58 +7,32 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from api.pages import Input, Page
 from api.permissions import EVERYONE, allow
-from api.ports import stranger, system_of
+from api.ports import logins_of, stranger
 from api.routes import Routes
 from commands import Name
 from commands.identity.appointment import AppointFirstOperator
-from commands.identity.password import Password
+from commands.identity.password import MIN_PASSWORD, Password
 from commands.identity.user import Email, Username
 
 PATH = "/first-operator"
 MAX_CODE = 100
-# The code stands behind the #: browsers send nothing of that, so no log of requests has it.
-SCRIPT = """
-document.querySelector("form").onsubmit = async (event) => {
-  event.preventDefault();
-  const fields = Object.fromEntries(new FormData(event.target));
-  const answer = await fetch(location.pathname, {
-    method: "POST",
-    headers: {"Content-Type": "application/json"},
-    body: JSON.stringify({...fields, code: location.hash.slice(1)}),
-  });
-  const said = await answer.json();
-  document.querySelector("output").textContent =
-    answer.ok ? "You are the first operator. Log in at /api/v1/login." : said.detail;
-};
-"""
-STYLE = "body{font:1rem system-ui;max-width:22rem;margin:3rem auto}input{width:100%;margin:.2rem 0}"
-PAGE = f"""<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Aorist: the first operator</title>
-<style>{STYLE}</style>
-<h1>The first operator</h1>
-<p>Operators grant roles to users. This link is good for one.</p>
-<form>
-<label>Name <input name="name" required></label>
-<label>Username <input name="username" required autocomplete="username"></label>
-<label>E-mail <input name="email" type="email" required></label>
-<label>Password <input name="password" type="password" required minlength="8"
- autocomplete="new-password"></label>
-<button>Become the first operator</button>
-</form>
-<p><output></output></p>
-<script>{SCRIPT}</script>
-</html>
-"""
-
-
-def _source(text: str) -> str:
-    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
-
-
-POLICY = (
-    f"default-src 'none'; script-src {_source(SCRIPT)}; style-src {_source(STYLE)}; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+NEW_PASSWORD = Input(
+    "password", "Password", kind="password", autocomplete="new-password", shortest=MIN_PASSWORD
+)
+PAGE = Page(
+    title="The first operator",
+    text="Operators grant roles to users. This link is good for one.",
+    fields=(
+        Input("name", "Name"),
+        Input("username", "Username", autocomplete="username"),
+        Input("email", "E-mail", kind="email"),
+        NEW_PASSWORD,
+    ),
+    button="Become the first operator",
+    done="You are the first operator. Log in at /api/v1/login.",
+    secret="code",  # noqa: S106 - that is its name
 )
 
 
@@ -88,15 +60,14 @@ routes = Routes(tags=["login"])
 @allow(EVERYONE)
 async def first_operator_page() -> HTMLResponse:
     """Show the page on which the first operator registers."""
-    return HTMLResponse(PAGE, headers={"Content-Security-Policy": POLICY})
+    return PAGE.answer()
 
 
 @routes.post(PATH, operation_id="first_operator", status_code=201)
 @allow(EVERYONE)
 async def first_operator(request: Request, body: FirstOperator) -> Appointed:
     """Register the first operator, with the code that the server printed. It is good once."""
-    logins = system_of(request).logins
-    assert logins is not None  # noqa: S101 - these routes are there where the users are
+    logins = logins_of(request)
     command = AppointFirstOperator(
         username=body.username, email=body.email, name=body.name, password=body.password
     )

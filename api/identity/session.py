@@ -7,11 +7,11 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from api.permissions import EVERYONE, USERS, allow
-from api.ports import Authenticated, Unauthenticated, stranger, system_of
+from api.ports import Authenticated, Unauthenticated, logins_of, stranger
 from api.problems import limits
 from api.routes import Routes
 from commands.identity.password import MAX_PASSWORD
-from infra.logins import Granted, Logins
+from infra.logins import Granted
 from infra.tokens import MAX_TOKEN
 
 
@@ -51,7 +51,7 @@ routes = Routes(tags=["login"])
 async def log_in(request: Request, response: Response, body: Credentials) -> Login:
     """Begin a login by e-mail address or username, and password."""
     by = stranger(request)
-    return _login(response, await _logins(request).log_in(body.login, body.password, by))
+    return _login(response, await logins_of(request).log_in(body.login, body.password, by))
 
 
 @routes.post("/login/refresh", operation_id="refresh_login", response_model=Login)
@@ -59,7 +59,7 @@ async def log_in(request: Request, response: Response, body: Credentials) -> Log
 async def refresh_login(request: Request, response: Response, body: RefreshToken) -> Login:
     """Get the next tokens. A refresh token that is used twice ends the login."""
     token = body.refresh_token.get_secret_value()
-    return _login(response, await _logins(request).refresh(token, stranger(request)))
+    return _login(response, await logins_of(request).refresh(token, stranger(request)))
 
 
 @routes.post("/logout", operation_id="log_out", status_code=204)
@@ -69,13 +69,7 @@ async def log_out(request: Request, by: Authenticated) -> None:
     session: UUID | None = getattr(request.state, "session", None)
     if session is None:
         raise Unauthenticated("show the access token of the login that is to end")
-    await _logins(request).log_out(session, by)
-
-
-def _logins(request: Request) -> Logins:
-    logins = system_of(request).logins
-    assert logins is not None  # noqa: S101 - these routes are there where the users are
-    return logins
+    await logins_of(request).log_out(session, by)
 
 
 def _login(response: Response, granted: Granted) -> Login:

@@ -6,18 +6,24 @@ from uuid import UUID
 
 from pydantic import Field, SecretStr, StringConstraints
 
-from commands import ChosenId, Clock, Ids, Log, Receipt, command, handles
+from commands import Change, ChosenId, Clock, Ids, Log, Receipt, command, handles
+from commands.identity.logins import ending
 from commands.identity.password import MAX_PASSWORD, Passwords
 from domain import Unproven
 from domain.identity.claim import EMAIL, USERNAME, Claim, claim_id
+from domain.identity.logins import Logins, logins_id
 from domain.identity.password import PasswordHash, password_id
-from domain.identity.session import LOGGED_OUT, Session
+from domain.identity.session import CROWDED_OUT, LOGGED_OUT, Session
 from domain.identity.user import User
 
 SESSION = timedelta(days=30)
 """How long a session lasts at most."""
 NOBODY = UUID(int=0)
 """Whose password is looked at when there is no such user: it takes as long as for one."""
+
+
+Login = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=254)]
+"""An e-mail address or a username."""
 
 
 class WrongCredentials(Unproven, code="wrong_credentials"):
@@ -29,7 +35,7 @@ class LogIn:
     """Begin a session, by e-mail address or username, and password."""
 
     session_id: ChosenId | None = None
-    login: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=254)]
+    login: Login
     password: Annotated[SecretStr, Field(max_length=MAX_PASSWORD)]
 
 
@@ -51,17 +57,27 @@ class EndSession:
 @handles(LogIn)
 async def log_in(c: LogIn, log: Log, ids: Ids, clock: Clock, passwords: Passwords) -> Receipt:
     """Check the password, whoever it is; say the same of a wrong name and a wrong password."""
-    user_id = (await log.load(Claim, claim_of(c.login))).user_id or NOBODY
+    user_id = await user_of(log, c.login)
     known = await log.load(PasswordHash, password_id(user_id))
     right = await passwords.verify(c.password.get_secret_value(), known.hash)
     user = await log.load(User, user_id)
     if not right:
         raise WrongCredentials("no user has this name and this password; check both")
     user.require_active()
-    until = clock.now() + SESSION
-    return await log.change(
-        Session, c.session_id or ids.new(), lambda session: session.start(user_id, until)
+    until, id = clock.now() + SESSION, c.session_id or ids.new()
+    # Before the list, which other logins of the user move: from there on nothing waits.
+    await log.load(Session, id)
+    crowded_out = (await log.load(Logins, logins_id(user_id))).crowded_out
+    return await log.change_all(
+        Change(Session, id, lambda session: session.start(user_id, until)),
+        Change(Logins, logins_id(user_id), lambda logins: logins.opened(user_id, id)),
+        *ending(user_id, crowded_out, CROWDED_OUT),
     )
+
+
+async def user_of(log: Log, login: str) -> UUID:
+    """Return whose name it is; `NOBODY` when it is nobody's."""
+    return (await log.load(Claim, claim_of(login))).user_id or NOBODY
 
 
 def claim_of(login: str) -> UUID:
@@ -81,4 +97,7 @@ async def refresh_session(c: RefreshSession, log: Log, clock: Clock) -> Receipt:
 @handles(EndSession)
 async def end_session(c: EndSession, log: Log) -> Receipt:
     """End it once."""
-    return await log.change(Session, c.session_id, lambda session: session.end(LOGGED_OUT))
+    user = (await log.load(Session, c.session_id)).user_id
+    if user is None:
+        return await log.change(Session, c.session_id, lambda session: session.end(LOGGED_OUT))
+    return await log.change_all(*ending(user, [c.session_id], LOGGED_OUT))

@@ -1,14 +1,17 @@
 """Registering, revising, suspending users, and their roles."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from commands import Change, ChosenId, Ids, Log, Name, Receipt, Text, command, handles, part
+from commands import Change, ChosenId, Clock, Ids, Log, Name, Receipt, Text, command, handles, part
+from commands.identity.letter import asking_for
 from commands.identity.password import Password, Passwords
 from domain import Event
 from domain.identity.claim import EMAIL, USERNAME, Claim, claim_id
+from domain.identity.letter import VERIFY, Letter
 from domain.identity.password import PasswordHash, password_id
 from domain.identity.user import Address, Person, User
 
@@ -140,22 +143,26 @@ class RevokeRole:
 
 
 @handles(RegisterUser)
-async def register_user(c: RegisterUser, log: Log, ids: Ids, passwords: Passwords) -> Receipt:
-    """Register, and claim both names, in one append."""
+async def register_user(
+    c: RegisterUser, log: Log, ids: Ids, clock: Clock, passwords: Passwords
+) -> Receipt:
+    """Register, claim both names and ask for a letter to the address, in one append."""
     id = c.user_id or ids.new()
     hash = await passwords.hash(c.password.get_secret_value()) if c.password else None
+    letter = asking_for(VERIFY, id, c.email, clock)
     return await log.change_all(
-        *registration(id, c.username, c.email, _person(c.person), hash=hash)
+        *registration(id, c.username, c.email, _person(c.person), letter, hash=hash)
     )
 
 
 @handles(ChangeEmail)
-async def change_email(c: ChangeEmail, log: Log) -> Receipt:
-    """Exchange one claim for the other."""
+async def change_email(c: ChangeEmail, log: Log, clock: Clock) -> Receipt:
+    """Exchange one claim for the other, and ask for a letter to the new address."""
     user = await log.load(User, c.user_id)
     return await log.change_all(
         Change(User, c.user_id, lambda user: user.change_email(c.email)),
         *_exchange(EMAIL, user.email, c.email, c.user_id),
+        *([] if user.email == c.email else [asking_for(VERIFY, c.user_id, c.email, clock)]),
     )
 
 
@@ -205,6 +212,7 @@ def registration(
     username: str,
     email: str,
     person: Person,
+    letter: Change[Letter],
     *,
     hash: str | None,
     role: str | None = None,
@@ -221,11 +229,15 @@ def registration(
         # Only with the registration: whoever repeats one gives nobody another password.
         return known.set(id, hash) if registered and hash else []
 
+    def asking(known: Letter) -> Sequence[Event]:
+        return letter.decide(known) if registered else []
+
     return [
         Change(User, id, registering),
         _claiming(EMAIL, email, id),
         _claiming(USERNAME, username, id),
         Change(PasswordHash, password_id(id), setting),
+        Change(Letter, letter.id, asking),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID, uuid5
 
-from domain import Event, Personal, State
+from domain import Event, Secret, State
 
 PASSWORDS = UUID("3e0c63c6-57a1-4b0e-9a39-6a4f44a6d9f5")
 """Namespace of the passwords' stream ids."""
@@ -13,7 +13,7 @@ class PasswordSet(Event, frozen=True):
 
     TOPIC = "identity.password.set"
     user_id: UUID
-    hash: Personal[str]
+    hash: Secret[str]
     """With its salt and its parameters, as Argon2 writes it (PHC string format)."""
 
 
@@ -21,7 +21,7 @@ class PasswordHash(State, frozen=True):
     """What one user's password is checked against."""
 
     KIND = "identity.password"
-    hash: str = ""
+    hash: Secret[str] = ""
     """Empty for a user who has no password, and cannot log in."""
 
     def set(self, user_id: UUID, hash: str) -> list[Event]:

@@ -3,6 +3,7 @@
 import msgspec
 
 from domain import Event, NotFound, Personal, Refused, State
+from domain.identity.letter import TokenNotGood
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +42,13 @@ class EmailChanged(Event, frozen=True):
     """The user is reached elsewhere, which is to be verified."""
 
     TOPIC = "identity.user.email_changed"
+    email: Personal[str]
+
+
+class EmailVerified(Event, frozen=True):
+    """Who reads the mail of this address is the user."""
+
+    TOPIC = "identity.user.email_verified"
     email: Personal[str]
 
 
@@ -106,6 +114,8 @@ class User(State, frozen=True):
     """Empty before the registration."""
     email: str = ""
     person: Person = Person(name="")
+    verified: bool = False
+    """Whether the address has been."""
     suspended: bool = False
     roles: tuple[str, ...] = ()
     """In order, so that a snapshot is the same whichever came first."""
@@ -122,6 +132,13 @@ class User(State, frozen=True):
         """Be reached at another address."""
         self.require_active()
         return [] if self.email == email else [EmailChanged(email=email)]
+
+    def verify_email(self, email: str) -> list[Event]:
+        """Take note that the user reads the mail of an address. Raises `TokenNotGood`."""
+        self.require_active()
+        if email != self.email:
+            raise TokenNotGood  # of a letter to the address from before
+        return [] if self.verified else [EmailVerified(email=email)]
 
     def change_username(self, username: str) -> list[Event]:
         """Go by another name."""
@@ -159,7 +176,9 @@ class User(State, frozen=True):
             case UserRegistered(username=username, email=email, person=person):
                 return self.replace(username=username, email=email, person=person)
             case EmailChanged(email=email):
-                return self.replace(email=email)
+                return self.replace(email=email, verified=False)
+            case EmailVerified():
+                return self.replace(verified=True)
             case UsernameChanged(username=username):
                 return self.replace(username=username)
             case PersonRevised(person=person):

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from infra.aside.dropped import DROPPED, subject_of
 from infra.aside.parked import Group, hold, left_of, parked, reader_of, remove, rows_of
 from infra.aside.parking import Write, concerns_a_fact, fault, parked_of, said
 from infra.interventions import DONE, Intervention, record
@@ -90,7 +91,7 @@ async def drop(system: System, group: Group, by: By, *, whole: bool = False) -> 
             rows = (await connection.execute(rows_of(home, group, None if whole else 1))).all()
             left = await remove(connection, reader, group, rows)
             detail = f"{_places(rows)} left out, {left} facts still parked"
-            await _record(connection, system, group, "DropParked", rows[0].position, detail, by)
+            await _record(connection, system, group, DROPPED, rows[0].position, detail, by)
         await reader.resume()
     return left
 
@@ -160,7 +161,7 @@ async def _record(
         time=system.clock.now(),
         actor=by.actor,
         action=action,
-        subject=f"reader {group.reader}, key {group.key}",
+        subject=subject_of(group.reader, group.key),
         resource=_id(group.key),
         position=position,
         result=result,

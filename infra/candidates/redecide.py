@@ -133,3 +133,7 @@ class _Counted:
     def number(self, digits: int) -> int:
         """Return the next number."""
         return int(next(self._ids).int % 10**digits)
+
+    def secret(self) -> str:
+        """Return the next text; what decides by it is no command of a process alone."""
+        return next(self._ids).hex

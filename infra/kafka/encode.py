@@ -9,6 +9,7 @@ from infra.schemas.binary import Reader, Unreadable, Unwritable, Writer
 from infra.schemas.cloudevents import headers_of
 from infra.schemas.records import record_of, without_docs
 from infra.schemas.versions import Broken, Version, Versions, text_of
+from infra.veil import veiled
 
 MAGIC = b"\0"
 HEAD = 5
@@ -62,9 +63,9 @@ class Encoder:
                 self._frames[topic] = MAGIC + self._ids.of(newest).to_bytes(4)
 
     def __call__(self, fact: Event, at: Envelope) -> Message:
-        """Return the message of a fact. Raises `Unwritable`."""
+        """Return the message of a fact, its secrets empty. Raises `Unwritable`."""
         try:
-            value = self._frames[at.topic] + self._writers[at.topic](fact)
+            value = self._frames[at.topic] + self._writers[at.topic](veiled(fact))
         except Unwritable as error:
             raise Unwritable(f"{at.context} log, position {at.position}: {error}") from error
         time_ms = int(at.time.timestamp() * 1000)

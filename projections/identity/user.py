@@ -8,6 +8,7 @@ from sqlalchemy import Boolean, Column, Text, Uuid, select
 from domain import Envelope, Event
 from domain.identity.user import (
     EmailChanged,
+    EmailVerified,
     Person,
     PersonRevised,
     RoleGranted,
@@ -25,6 +26,7 @@ users = table(
     text("username"),
     text("email"),
     document("person"),
+    Column("verified", Boolean, nullable=False, default=False),
     Column("suspended", Boolean, nullable=False, default=False),
     moment("registered_at"),
     count("position"),
@@ -53,7 +55,9 @@ def project(fact: Event, at: Envelope, rows: Changes) -> None:
                 version=at.version,
             )
         case EmailChanged(email=email):
-            rows.update(users, at.stream, email=email, version=at.version)
+            rows.update(users, at.stream, email=email, verified=False, version=at.version)
+        case EmailVerified():
+            rows.update(users, at.stream, verified=True, version=at.version)
         case UsernameChanged(username=username):
             rows.update(users, at.stream, username=username, version=at.version)
         case PersonRevised(person=person):

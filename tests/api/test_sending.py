@@ -12,6 +12,7 @@ from api.sending import Commands, Sending
 def sending(path: str, *in_path: str) -> Sending:
     none: Any = None
     return Sending(
+        operation_id="job",
         path=path,
         command=object,
         in_path=dict.fromkeys(in_path, none),

@@ -226,8 +226,13 @@ def test_an_aggregate_is_shown_at_any_point_of_its_life(api: Http) -> None:
 # ── audit ────────────────────────────────────────────────────────────────────────────────────
 
 
+def others(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out that the trail was read."""
+    return [item for item in items if item["command"] != "identity.ReadTrail"]
+
+
 def test_the_audit_trail_says_who_did_what_why_and_with_which_result(api: Http) -> None:
-    items = lived(api).get("/audit", headers=OPERATOR).json()["items"]
+    items = others(lived(api).get("/audit", headers=OPERATOR).json()["items"])
     assert [(item["command"], item["result"]) for item in items] == [
         ("social.CreateProfile", "accepted"),
         ("social.CreatePost", "accepted"),
@@ -250,12 +255,12 @@ def test_the_audit_trail_has_filters_and_pages(api: Http) -> None:
 
     def commands(**query: object) -> list[str]:
         found = api.get("/audit", params=query, headers=OPERATOR)
-        return [item["command"].partition(".")[2] for item in found.json()["items"]]
+        return [item["command"].partition(".")[2] for item in others(found.json()["items"])]
 
     assert commands(context="banking") == ["OpenAccount"]
     assert commands(actor=str(BOB)) == ["CreatePost"]
     assert commands(resource=str(ALICE), context="social")[0] == "CreateProfile"
-    since = everything["items"][0]["time"]
+    since = others(everything["items"])[0]["time"]
     assert commands(since=since) == ["OpenAccount"]
     assert len(commands(until=since)) == 5
     items, cursor = [], None
@@ -266,4 +271,6 @@ def test_the_audit_trail_has_filters_and_pages(api: Http) -> None:
         cursor = page["next"]
         if cursor is None:
             break
-    assert items == everything["items"], "across contexts, none twice, none left out"
+    assert others(items) == others(everything["items"]), (
+        "across contexts, none twice, none left out"
+    )

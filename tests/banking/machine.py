@@ -44,6 +44,9 @@ class Bank:
         self.last_id += 1
         return self.last_id
 
+    def secret(self) -> str:
+        return str(self.number(9))
+
     def state(self, state: type[State], id: UUID) -> Any:
         """Return an aggregate folded from the facts."""
         known = self.streams.get(id, [])

@@ -99,6 +99,9 @@ def test_doctor_names_the_remedy(embedded: Program, folder: Path) -> None:
     assert "run `aorist migrate`" in fresh("doctor", code=1).out
     assert "banking: at revision" in fresh("migrate").out
     assert "MEND" not in fresh("doctor").out
+    nowhere = {"AORIST_SMTP_HOST": "127.0.0.1", "AORIST_SMTP_PORT": "1"}
+    told = fresh("doctor", code=1, env=nowhere).out
+    assert "MEND  mail server 127.0.0.1:1 takes no letters (ConnectionRefusedError)" in told
     away = Program("postgresql://nobody@127.0.0.1:1/nothing", folder)
     assert "is it running, and is database_url right?" in away("doctor", code=1).out
     wrong = Program("mysql://x", folder)

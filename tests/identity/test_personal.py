@@ -12,6 +12,7 @@ from infra.discovery import discover
 from infra.logging import configure
 from infra.settings import Settings
 from tests.api.http import OPERATOR, Http
+from tests.identity.people import letters, link_of
 from tests.source import ROOT
 
 PLAIN = {
@@ -20,6 +21,12 @@ PLAIN = {
     "identity.user.role_granted.role",
     "identity.user.role_revoked.role",
     "identity.session.ended.reason",
+    "identity.service.issued.name",
+    "identity.service.issued.scopes",
+    "identity.service.revoked.reason",
+    "identity.letter.asked.purpose",
+    "identity.letter.delayed.reason",
+    "identity.letter.given_up.reason",
 }
 """Texts of the users' facts that tell nothing of a person who is not named beside them."""
 CANARIES = {
@@ -116,6 +123,12 @@ def test_no_log_line_metric_or_trail_has_it(
     api.post(f"/users/{id}/email", changed, headers=OPERATOR)
     api.post(f"/users/{id}/revise", {"person": {"name": "Canary Other"}}, headers=OPERATOR)
     api.post("/login/refresh", refresh)  # used again
+    api.post("/forgotten-password", {"login": CANARIES["email"]})
+    api.post("/forgotten-password", {"login": "other@canary.example"})
+    api.scenario.settle()
+    links = [link_of(letter)[1] for letter in letters(api.scenario)]
+    api.post("/verify-email", {"token": links[0]})
+    api.post("/reset-password", {"token": links[1], "new": "canary password 3"})
     api.scenario.settle()
     written = "".join(capsys.readouterr())
     assert '"identity.LogIn"' in written, "the lines are those that were written"
@@ -124,7 +137,9 @@ def test_no_log_line_metric_or_trail_has_it(
     assert "wrong_credentials" in trail
     metrics = api.get("//metrics").text
     assert "identity.LogIn" in metrics
-    tokens = (login["access_token"], login["refresh_token"])
+    assert len(links) == 2
+    secrets = (link.partition(".")[2] for link in links)
+    tokens = (login["access_token"], login["refresh_token"], *secrets)
     for place, text in {"log": written, "trail": trail, "metrics": metrics}.items():
         for secret in (*CANARIES.values(), *tokens, "canary", "Canary"):
             assert secret not in text, f"{place}: {secret}"

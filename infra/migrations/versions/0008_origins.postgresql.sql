@@ -1,0 +1,3 @@
+ALTER TABLE {context}.interventions ADD COLUMN address text
+---
+ALTER TABLE {context}.interventions ADD COLUMN agent text

@@ -1,0 +1,3 @@
+ALTER TABLE {context}_interventions ADD COLUMN address TEXT
+---
+ALTER TABLE {context}_interventions ADD COLUMN agent TEXT
