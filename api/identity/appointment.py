@@ -32,6 +32,7 @@ PAGE = Page(
     ),
     button="Become the first operator",
     done="You are the first operator. Log in at /api/v1/login.",
+    # pragma: allowlist nextline secret
     secret="code",  # noqa: S106 - that is its name
 )
 

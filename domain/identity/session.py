@@ -6,6 +6,7 @@ from uuid import UUID
 from domain import Event, Refused, State, Unproven
 
 REUSED, LOGGED_OUT = "reused", "logged out"
+# pragma: allowlist nextline secret
 CROWDED_OUT, PASSWORD_CHANGED = "crowded out", "password changed"
 """Why sessions end."""
 
