@@ -141,13 +141,11 @@ class GroupCommit:
     def _next(self) -> list[Pending]:
         """Take the next batch: up to the first that was decided upon something still on its way."""
         batch: list[Pending] = []
-        waiting, together = self._waiting, set[Pending]()
+        waiting, on_their_way = self._waiting, {one for sent in self._sent.values() for one in sent}
         while waiting and len(batch) < self._batch:
-            pending = waiting[0]
-            if any(not before.done and before not in together for before in pending.after):
-                break
+            if any(not one.done and one in on_their_way for one in waiting[0].after):
+                break  # those of another log may be on their way there, and are not waited for
             batch.append(waiting.popleft())
-            together.add(pending)
         return batch
 
     async def _write(self, batch: list[Pending]) -> None:

@@ -41,6 +41,7 @@ class Lane:
     """
 
     def __init__(self, pool: Pool, query: str) -> None:
+        """Use a pool of one connection, which is not open yet and belongs to the lane."""
         self._pool = pool
         first, *others = query.split("%b")
         numbered = "".join([f"${number}{part}" for number, part in enumerate(others, 1)])
@@ -73,12 +74,12 @@ class Lane:
             raise psycopg.OperationalError("the connection was lost just now")
         call = _Call()
         self._calls.append(call)
-        try:
-            send(self._connection.pgconn)
-            self._connection.pgconn.pipeline_sync()
-            self._flush()
-        except psycopg.Error as error:
-            self._drop(error)
+
+        def work(libpq: PGconn) -> None:
+            send(libpq)
+            libpq.pipeline_sync()
+
+        self._go_on(work)
         return await call.answer
 
     async def close(self) -> None:
@@ -90,26 +91,21 @@ class Lane:
                 self._leave()
             self._drop(psycopg.OperationalError("the log was closed"))
             await self._give_back()
+            await self._pool.close()
 
     def drop(self) -> None:
         """Take another connection for the next call: a new one may find another server."""
         self._drop(psycopg.OperationalError("the connection was given up"))
 
     async def _open(self) -> None:
-        """Take a connection, beside those that the pool lends to others."""
+        """Take a connection, and tell it the statement."""
         async with self._opening:
             if self._ready:
                 return
-            if self._lent is not None:
-                await self._give_back()
-                # What ended it has ended its neighbours too: this try is to meet none of them.
-                await self._pool.check()
-            await self._pool.resize(self._pool.min_size, self._pool.max_size + 1)
-            try:
-                self._lent = await self._pool.getconn()
-            except BaseException:
-                await self._pool.resize(self._pool.min_size, self._pool.max_size - 1)
-                raise
+            await self._give_back()
+            if self._pool.closed:
+                await self._pool.open()
+            self._lent = await self._pool.getconn()
             self._connection, libpq = self._lent, self._lent.pgconn
             libpq.enter_pipeline_mode()
             libpq.nonblocking = 1
@@ -127,18 +123,22 @@ class Lane:
             return
         lent, self._lent = self._lent, None
         await self._pool.putconn(lent)
-        await self._pool.resize(self._pool.min_size, self._pool.max_size - 1)
 
     def _readable(self) -> None:
-        """Take what has come, and tell who waits for it."""
+        self._go_on(lambda libpq: libpq.consume_input())
+
+    def _go_on(self, work: Callable[[PGconn], None]) -> None:
+        """Do something with the connection, send what waits, and tell who has an answer by now."""
         if self._connection is None:
             return
         libpq = self._connection.pgconn
         try:
-            libpq.consume_input()
+            work(libpq)
+            self._flush(libpq)
+            # After each sending too: libpq reads when the server takes no more, and then nobody
+            # hears of the socket what has come.
             while self._calls and not libpq.is_busy():
                 self._take(libpq.get_result())
-            self._flush()
         except psycopg.Error as error:
             self._drop(error)
 
@@ -159,21 +159,16 @@ class Lane:
         else:
             call.answer.set_result(call.result)
 
-    def _flush(self) -> None:
+    def _flush(self, libpq: PGconn) -> None:
         """Send what the socket takes; the rest when it takes more."""
-        if self._connection is None:
-            return
         loop = asyncio.get_running_loop()
-        if self._connection.pgconn.flush():
+        if libpq.flush():
             loop.add_writer(self._socket, self._writable)
         else:
             loop.remove_writer(self._socket)
 
     def _writable(self) -> None:
-        try:
-            self._flush()
-        except psycopg.Error as error:
-            self._drop(error)
+        self._go_on(lambda libpq: None)
 
     def _drop(self, error: psycopg.Error) -> None:
         """Let the connection go; nobody knows what became of the calls on their way."""

@@ -69,10 +69,16 @@ AWAY = (
 
 async def open_pool(database: Database, connections: int) -> Pool:
     """Return the pool for the logs of a database; whoever opens it closes it."""
-    pool: Pool = AsyncConnectionPool(
-        database.conninfo,
-        min_size=1,
-        max_size=connections,
+    pool = _pool(database.conninfo, 1, connections)
+    await pool.open()
+    return pool
+
+
+def _pool(conninfo: str, least: int, most: int) -> Pool:
+    return AsyncConnectionPool(
+        conninfo,
+        min_size=least,
+        max_size=most,
         timeout=POOL_WAIT_S,
         # After this whoever wants a connection has a new one tried at once. The pool's own pauses
         # grow with the outage, and would go on for as long again after it.
@@ -80,8 +86,6 @@ async def open_pool(database: Database, connections: int) -> Pool:
         kwargs={"autocommit": True},
         open=False,
     )
-    await pool.open()
-    return pool
 
 
 class PostgresStore:
@@ -93,7 +97,8 @@ class PostgresStore:
         self.waited_s = 0.0
         self.histories: Histories = PostgresHistories(context, self._with)
         self._pool = pool
-        self._lane = Lane(pool, f"SELECT * FROM {context}.append({PARAMETERS})")
+        lane = _pool(str(pool.conninfo), 0, 1)
+        self._lane = Lane(lane, f"SELECT * FROM {context}.append({PARAMETERS})")
 
     async def append(self, batch: Sequence[Append]) -> list[Outcome | None]:
         """Write the whole batch in one statement, or nothing."""

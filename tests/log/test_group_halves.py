@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from infra.log.group import GroupCommit
+from infra.log.group import GroupCommit, Pending
 from infra.log.port import Accepted
 from tests.log.appends import append, fact
 from tests.log.test_group import Unsteady, group, outcomes
@@ -73,5 +73,16 @@ def test_what_was_decided_upon_a_batch_on_its_way_waits_for_it(group) -> None:
         found = await outcomes(first, other, upon, with_it)
         assert all(isinstance(one, Accepted) for one in found)
         assert store.batches == [1, 1, 2]
+
+    group(body)
+
+
+def test_what_was_decided_upon_another_log_is_not_kept_waiting_by_it(group) -> None:
+    """Nothing in this log would ever tell that the other one has it."""
+
+    async def body(commit: GroupCommit, store: Unsteady) -> None:
+        elsewhere = Pending(append(UUID(int=1), 0, fact()), ())
+        upon = commit.submit(append(UUID(int=2), 0, fact()), [elsewhere])
+        assert [type(one) for one in await outcomes(upon)] == [Accepted]
 
     group(body)

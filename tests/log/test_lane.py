@@ -23,16 +23,13 @@ def lane(all_stores: Stores) -> Callable[..., None]:
 
     def run(query: str, test: Test) -> None:
         async def body() -> None:
-            async with (
-                asyncio.timeout(30),
-                AsyncConnectionPool(
-                    url, min_size=1, max_size=1, timeout=5, kwargs={"autocommit": True}
-                ) as pool,
-            ):
-                lane = Lane(pool, query)
+            kwargs = {"autocommit": True}
+            own = AsyncConnectionPool(url, min_size=0, max_size=1, kwargs=kwargs, open=False)
+            async with asyncio.timeout(30), AsyncConnectionPool(url, kwargs=kwargs) as pool:
+                lane = Lane(own, query)
                 await test(lane, pool)
                 await lane.close()
-                assert pool.max_size == 1
+                assert own.closed
 
         asyncio.run(body())
 
@@ -73,14 +70,6 @@ def test_what_a_socket_cannot_take_at_once_goes_when_it_can(lane) -> None:
         assert [result.get_value(0, 0) for result in found] == values
 
     lane("SELECT %b::text", test)
-
-
-def test_who_asks_while_others_have_every_connection_has_one_of_its_own(lane) -> None:
-    async def test(lane: Lane, pool: AsyncConnectionPool) -> None:
-        async with pool.connection():
-            assert await asked(lane, 1) == 1
-
-    lane("SELECT %b::integer", test)
 
 
 def test_a_loss_is_told_to_all_who_wait_and_the_next_call_has_a_new_connection(lane) -> None:
