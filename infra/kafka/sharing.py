@@ -6,12 +6,14 @@ stored position. So two workers that believe for a while to have the same reader
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from zlib import crc32
 
 import structlog
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.coordinator.base import MemberState
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from infra.kafka.clients import made
 from infra.kafka.topics import PATIENCE, Connection
@@ -23,6 +25,8 @@ SESSION = {
     # So soon are topics found that were not there at first.
     "metadata_max_age_ms": 5_000,
 }
+JOINING_S = 20.0
+"""How long a consumer may be on its way into the group until another one is tried."""
 POLL_MS = 200
 RETRY_S = 1.0
 
@@ -90,8 +94,13 @@ class Shares:
         )
         try:
             consumer.subscribe(self._topics)
+            joined = time.monotonic()
             while not self._over.is_set():
                 consumer.poll(timeout_ms=POLL_MS)
+                if consumer.group_metadata().state is MemberState.STABLE:
+                    joined = time.monotonic()
+                elif time.monotonic() - joined > JOINING_S:
+                    raise KafkaTimeoutError(f"not in the group for {JOINING_S} s")
                 mine = frozenset(consumer.assignment())
                 consumer.pause(*mine)  # it is here to be counted, not to read
                 if mine != self._mine:
