@@ -33,7 +33,7 @@ async def keep(scope: Scope) -> None:
     if logins is None:
         return
     actor = getattr(request.state, "actor", STRANGER)
-    roles = getattr(request.state, "roles", frozenset())
+    roles: frozenset[str] = getattr(request.state, "roles", frozenset())
     operation = getattr(scope.get("route"), "operation_id", "unknown")
     code = CODES.get(type(error)) or error.code
     refused = Refused(operation, code, str(error), request.state.correlation_id)
