@@ -59,9 +59,7 @@ class AuditEntry(BaseModel):
     time: datetime
     context: str
     actor: str
-    roles: list[str] | None = Field(
-        examples=[["operator"]], description="those the actor had been granted by then"
-    )
+    roles: list[str] | None = Field(examples=[["operator"]], description="those the actor had then")
     command: str
     resource: UUID | None
     version: int

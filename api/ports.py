@@ -71,7 +71,7 @@ async def authenticate(request: Request) -> Caller:
         actor, roles = await _by_token(request, shown)
     elif system_of(request).settings.development:
         actor, roles = _by_name(headers)
-        request.state.actor = actor
+        request.state.actor, request.state.roles = actor, roles
     else:
         raise Unauthenticated(
             f"log in at {BASE}/login, and show the access token: Authorization: Bearer <token>"
@@ -92,7 +92,8 @@ async def _by_token(request: Request, shown: str) -> tuple[str, frozenset[str]]:
     if logins is None:
         raise Unauthenticated("there are no users here, so there is no token that is good")
     who = await logins.who(token.strip())
-    request.state.session, request.state.actor = who.session, who.actor
+    request.state.session = who.session
+    request.state.actor, request.state.roles = who.actor, who.roles
     if who.scopes is not None and request.scope["route"].operation_id not in who.scopes:
         raise OutOfScope(
             f"the token of {who.actor} is not good for {request.scope['route'].operation_id}, "

@@ -33,8 +33,9 @@ async def keep(scope: Scope) -> None:
     if logins is None:
         return
     actor = getattr(request.state, "actor", STRANGER)
+    roles: frozenset[str] = getattr(request.state, "roles", frozenset())
     operation = getattr(scope.get("route"), "operation_id", "unknown")
     code = CODES.get(type(error)) or error.code
     refused = Refused(operation, code, str(error), request.state.correlation_id)
-    by = Caller(actor=actor, **circumstances(request))
+    by = Caller(actor=actor, roles=roles, **circumstances(request))
     await logins.refusals.keep(refused, by, known=actor != STRANGER)

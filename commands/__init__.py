@@ -105,6 +105,11 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         except ValueError:
             return None
 
+    @property
+    def acting(self) -> str | None:
+        """The roles as they are kept with what is done: sorted, joined by commas; None for none."""
+        return ",".join(sorted(self.roles)) if self.roles else None
+
 
 class Change(Generic[S]):
     """One stream's part of an append to several: which state, which id, what it decides."""

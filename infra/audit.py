@@ -48,7 +48,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     context: str
     actor: str
     roles: list[str] | None = None
-    """Those that the actor had been granted by then; None for one who is no user or service."""
+    """Those that the actor had; None when none were named for one who is no user or service."""
     command: str
     resource: UUID | None
     """The aggregate it changed, or would have."""
@@ -108,12 +108,12 @@ async def trail(
             else:
                 entry, other = other, await anext(others, None)
                 place = place._replace(intervention=entry.number)
-            had = await roles.at(entry.actor, entry.time)
+            had = entry.roles or await roles.at(entry.actor, entry.time)
             yield msgspec.structs.replace(entry, place=str(place), roles=had)
 
 
 class _Roles:
-    """What roles actors had at a time. Facts say it, so no receipt has to."""
+    """What roles actors had at a time by the facts, for entries that have none with them."""
 
     def __init__(self, system: System) -> None:
         self._system = system
@@ -170,6 +170,7 @@ def _command(number: int, stored: Stored) -> Entry:
         time=stored.time,
         context=stored.context,
         actor=stored.actor,
+        roles=_names(stored.roles),
         command=stored.command,
         resource=stored.stream,
         version=stored.version,
@@ -193,6 +194,7 @@ def _intervention(context: str, row: Any) -> Entry:
         time=row.time,
         context=context,
         actor=row.actor,
+        roles=_names(row.roles),
         command=f"{context}.{row.action}",
         resource=row.resource,
         version=0,
@@ -207,3 +209,7 @@ def _intervention(context: str, row: Any) -> Entry:
         correlation_id=row.correlation_id,
         causation_id=row.causation_id,
     )
+
+
+def _names(roles: str | None) -> list[str] | None:
+    return roles.split(",") if roles else None

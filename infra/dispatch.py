@@ -264,6 +264,7 @@ class Dispatcher:
             address=by.address,
             agent=by.agent,
             reason=by.reason,
+            roles=by.acting,
         )
 
     def _report(

@@ -44,6 +44,8 @@ class Intervention(msgspec.Struct, frozen=True, kw_only=True):
     address: str | None = None
     agent: str | None = None
     """From where, and by which program; None for what is done on the machine itself."""
+    roles: str | None = None
+    """Those the actor had: sorted, joined by commas."""
     correlation_id: UUID | None = None
     """What it belongs to; its own id when it is the first."""
     causation_id: UUID | None = None
@@ -70,6 +72,7 @@ def interventions_of(context: str) -> Table:
         Column("causation_id", Uuid),
         Column("address", Text),
         Column("agent", Text),
+        Column("roles", Text),
         schema=context,
     )
 

@@ -47,6 +47,7 @@ class Reads:
             subject=query,
             resource=resource,
             reason=by.reason,
+            roles=by.acting,
             address=by.address,
             agent=by.agent,
             correlation_id=correlation_id,

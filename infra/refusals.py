@@ -91,5 +91,6 @@ class Refusals:
             address=by.address,
             agent=by.agent,
             reason=by.reason,
+            roles=by.acting,
         )
         return Append(origin=origin, writes=(), refusal=Refusal(refused.code, detail, "forbidden"))

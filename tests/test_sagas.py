@@ -122,8 +122,8 @@ def test_a_refused_step_is_kept_and_the_saga_goes_on(probe) -> None:
     assert [fact.text for fact in probe.new_facts() if isinstance(fact, NoteKept)] == ["fine"]
     receipts = probe.run(probe.system.logs["probe"].store.receipts(limit=99))
     refused = [one for _, one in receipts if one.refusal]
-    assert [(one.command, one.actor) for one in refused] == [
-        ("probe.KeepNote", caller_of("probe.process").actor)
+    assert [(one.command, one.actor, one.roles) for one in refused] == [
+        ("probe.KeepNote", caller_of("probe.process").actor, None)
     ]
 
 

@@ -21,7 +21,7 @@ BYTEA, BIGINT, INTEGER, TEXT, UUID_TYPE = 17, 20, 23, 25, 2950
 # What the function takes, group by group; the names say which array is which.
 RECEIPT_TYPES = (
     "text[], text[], text[], uuid[], text[], uuid[], uuid[], text[], text[], text[], text[], "
-    "uuid[], bigint[], bigint[], integer[], text[], text[], text[]"
+    "text[], uuid[], bigint[], bigint[], integer[], text[], text[], text[]"
 )
 CHECK_TYPES = "uuid[], bigint[]"
 READER_TYPES = "integer[], text[], bigint[]"
@@ -52,6 +52,7 @@ def packed(batch: Batch) -> list[bytes | None]:
         texts([o.address for o in origins]),
         texts([o.agent for o in origins]),
         texts([o.reason for o in origins]),
+        texts([o.roles for o in origins]),
         uuids([first.stream if first else None for first in firsts]),
         bigints([first.last if first else 0 for first in firsts]),
         bigints(batch.last),

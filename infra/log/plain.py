@@ -47,6 +47,7 @@ def receipt_row(accepted: Accepted, time: str) -> tuple[object, ...]:
         origin.address,
         origin.agent,
         origin.reason,
+        origin.roles,
         accepted.stream,
         accepted.version,
         accepted.position,

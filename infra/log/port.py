@@ -39,6 +39,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     address: str | None = None
     agent: str | None = None
     reason: str | None = None
+    roles: str | None = None  # those the actor had: sorted, joined by commas
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -99,6 +100,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     address: str | None
     agent: str | None
     reason: str | None
+    roles: str | None
     stream: UUID | None
     version: int
     position: int
@@ -149,6 +151,7 @@ class Accepted(msgspec.Struct, frozen=True):
             address=origin.address,
             agent=origin.agent,
             reason=origin.reason,
+            roles=origin.roles,
             stream=self.stream,
             version=self.version,
             position=self.position,

@@ -14,7 +14,8 @@ EVENT_COLUMNS = (
 )
 RECEIPT_COLUMNS = (
     "actor, command, key, command_id, fingerprint, correlation_id, causation_id, address, agent, "
-    "reason, stream, version, position, facts, time, refusal_code, refusal_detail, refusal_type"
+    "reason, roles, stream, version, position, facts, time, refusal_code, refusal_detail, "
+    "refusal_type"
 )
 
 
@@ -60,12 +61,13 @@ def stored(context: str, row: Sequence[Any]) -> Stored:
         address=row[7],
         agent=row[8],
         reason=row[9],
-        stream=_id(row[10]) if row[10] else None,
-        version=row[11],
-        position=row[12],
-        facts=row[13],
-        time=_time(row[14]),
-        refusal=Refusal(row[15], row[16], row[17]) if row[15] else None,
+        roles=row[10],
+        stream=_id(row[11]) if row[11] else None,
+        version=row[12],
+        position=row[13],
+        facts=row[14],
+        time=_time(row[15]),
+        refusal=Refusal(row[16], row[17], row[18]) if row[16] else None,
     )
 
 

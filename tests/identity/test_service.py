@@ -88,6 +88,9 @@ def test_a_service_does_what_its_token_is_for_and_nothing_else(api: Http, shop: 
     assert receive(api, shop, bearer(token)).status_code == 200
     received = [at for _, at in api.scenario.facts() if at.context == "commerce"][-1]
     assert received.actor == "service:warehouse"
+    store = api.scenario.system.logs["commerce"].store
+    receipts = [one for _, one in api.scenario.run(store.receipts(limit=100))]
+    assert [one.roles for one in receipts if one.actor == received.actor] == ["service"]
     adjusted = api.post(
         f"/products/{shop}/stock/adjust", {"change": 1, "reason": "x"}, headers=bearer(token)
     )

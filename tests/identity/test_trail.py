@@ -75,4 +75,42 @@ def test_the_trail_says_which_roles_somebody_had_then(ada: Http) -> None:
     entries = trail(ada)
     found = [one["roles"] for one in entries if one["actor"] == str(ADA)]
     assert found == [[], ["teller"], ["auditor", "teller"], ["auditor"]]
-    assert {one["roles"] for one in entries if one["actor"] == OPERATOR["Aorist-Actor"]} == {None}
+    found = [one["roles"] for one in entries if one["actor"] == OPERATOR["Aorist-Actor"]]
+    assert found == [["operator"]] * 3
+
+
+def kept(api: Http, actor: object) -> list[str | None]:
+    """Return the roles in the receipts themselves of what an actor sent."""
+    found = api.scenario.run(api.scenario.system.logs["identity"].store.receipts(limit=1_000))
+    return [stored.roles for _, stored in found if stored.actor == str(actor)]
+
+
+def said(api: Http, actor: object) -> list[list[str] | None]:
+    return [one["roles"] for one in trail(api) if one["actor"] == str(actor)]
+
+
+def test_roles_that_are_revoked_later_stay_with_what_was_sent_with_them(ada: Http) -> None:
+    for role in ("teller", "auditor"):
+        ada.post(f"/users/{ADA}/roles/grant", {"role": role}, headers=OPERATOR)
+    login = ada.post("/login", {"login": "ada", "password": PASSWORD}).json()
+    by_ada = {"Authorization": f"Bearer {login['access_token']}"}
+    ada.post(f"/users/{ADA}/email/verification", headers=by_ada)
+    for role in ("teller", "auditor"):
+        ada.post(f"/users/{ADA}/roles/revoke", {"role": role}, headers=OPERATOR)
+    ada.post(f"/users/{ADA}/email/verification", headers=by_ada)
+    assert kept(ada, ADA) == ["auditor,teller", None]
+    assert said(ada, ADA) == [["auditor", "teller"], []]
+
+
+def test_roles_that_a_header_names_in_development_are_those_it_says(ada: Http) -> None:
+    ada.post(f"/users/{ADA}/roles/grant", {"role": "teller"}, headers=OPERATOR)
+    for roles in ({}, {"Aorist-Roles": "risk officer, operator"}):
+        by_ada = {"Aorist-Actor": str(ADA)} | roles
+        ada.post(f"/users/{ADA}/email/verification", headers=by_ada)
+    assert kept(ada, ADA) == [None, "operator,risk officer"]
+    assert said(ada, ADA) == [["teller"], ["operator", "risk officer"]], "none named: by the facts"
+
+
+def test_a_stranger_has_none(ada: Http) -> None:
+    ada.post("/login", {"login": "ada", "password": PASSWORD})
+    assert (kept(ada, "stranger"), said(ada, "stranger")) == ([None], [None])

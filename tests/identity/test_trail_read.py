@@ -25,6 +25,7 @@ def test_who_read_the_trail_is_in_it_with_the_query_and_the_reason(api: Http) ->
     (entry,) = reads(api)
     assert (entry["command"], entry["result"]) == ("identity.ReadTrail", "done")
     assert entry["detail"] == f"audit actor={ADA} context=banking"
+    assert entry["roles"] == ["auditor"]
     assert (entry["reason"], entry["address"], entry["agent"]) == (
         *("case 7", "127.0.0.1", "canoe/1"),
     )

@@ -31,6 +31,7 @@ def test_who_may_not_is_in_the_trail_with_what_and_from_where(api: Http) -> None
     assert (entry["command"], entry["result"]) == ("http.suspend_user", "not_allowed")
     assert (entry["actor"], entry["reason"]) == (str(BOB), "curious")
     assert (entry["address"], entry["agent"]) == ("127.0.0.1", "canoe/1")
+    assert entry["roles"] == ["customer"]
     assert entry["correlation_id"] == correlation["X-Correlation-ID"]
     assert (entry["facts"], entry["resource"]) == (0, None)
 

@@ -118,6 +118,7 @@ def test_a_receipt_is_found_with_all_it_was_given(log) -> None:
         "address": "10.0.0.1",
         "agent": "curl",
         "reason": "because “I” said so 🙂",
+        "roles": "auditor,teller",
         "fingerprint": "abc",
     }
     sent = append(A, 0, fact(), **meta)
@@ -125,7 +126,7 @@ def test_a_receipt_is_found_with_all_it_was_given(log) -> None:
     stored = log.find(sent.origin.actor, sent.origin.command, sent.origin.key)
     assert stored == accepted.stored
     assert stored.time.utcoffset() == timedelta(0)
-    for name in ("correlation_id", "causation_id", "address", "agent", "reason", "fingerprint"):
+    for name in meta.keys() - {"traceparent"}:
         assert getattr(stored, name) == meta[name]
     (at,) = [one.at for one in log.read(0, 1)]
     assert (at.context, at.topic, at.kind) == ("probe", "probe.job.pushed", "probe.job")
@@ -133,6 +134,13 @@ def test_a_receipt_is_found_with_all_it_was_given(log) -> None:
     assert (at.correlation_id, at.causation_id) == (meta["correlation_id"], meta["causation_id"])
     assert (at.traceparent, at.time) == (meta["traceparent"], stored.time)
     assert at.time.tzinfo is UTC
+
+
+def test_each_receipt_of_a_batch_has_its_own_roles(log) -> None:
+    given = ("teller", None, "operator,teller")
+    sent = [append(id, 0, fact(), roles=roles) for id, roles in zip((A, B, C), given, strict=True)]
+    log.append(sent)
+    assert [stored.roles for _, stored in log.receipts(limit=10)] == list(given)
 
 
 def test_a_refusal_is_kept_with_its_kind(log) -> None:

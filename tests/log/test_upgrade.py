@@ -1,0 +1,58 @@
+"""A log that an older program has made: what is in it stays, and it takes appends again."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from alembic import command
+
+from infra.database import Database
+from infra.log.blocking import BlockingLog
+from infra.migrations import migrate, revision
+from infra.settings import Settings
+from tests.log.appends import A, append, fact
+
+CONTEXT = "older"
+BEFORE_ROLES = "0008"
+RECEIPT = (
+    "INSERT INTO older{}receipts (actor, command, key, command_id, fingerprint, correlation_id,"
+    " reason, version, position, facts, time) VALUES ('ann', 'older.Do', 'k', '{}', 'f', '{}',"
+    " 'because', 0, 0, 0, '2026-01-01T00:00:00.000000+00:00')"
+)
+
+
+async def _do(settings: Settings, *statements: str, make: bool = False) -> None:
+    database = Database(settings.url_of(CONTEXT), 2)
+    try:
+        if make:
+            await migrate(database, CONTEXT)
+            assert await revision(database, CONTEXT) == BEFORE_ROLES
+        async with database.write() as connection:
+            for statement in statements:
+                await connection.exec_driver_sql(statement)
+    finally:
+        await database.close()
+
+
+@pytest.fixture
+def older(settings: Settings, store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """A log without the column of roles, and a receipt in it."""
+    upgrade = command.upgrade
+    with monkeypatch.context() as patched:
+        patched.setattr(command, "upgrade", lambda config, _: upgrade(config, BEFORE_ROLES))
+        receipt = RECEIPT.format("_" if store == "sqlite" else ".", A, A)
+        asyncio.run(_do(settings, receipt, make=True))
+    yield settings
+    if store == "postgres":
+        asyncio.run(_do(settings, "DROP SCHEMA older CASCADE"))
+
+
+def test_receipts_from_before_there_were_roles_have_none_and_new_ones_do(older: Settings) -> None:
+    log = BlockingLog(older, CONTEXT, create_tables=True)
+    try:
+        log.run(log.append(append(A, 0, fact(), roles="auditor,teller")))
+        (_, old), (_, new) = log.run(log.store.receipts(limit=10))
+    finally:
+        log.close()
+    assert (old.actor, old.reason, old.roles) == ("ann", "because", None)
+    assert (new.version, new.position, new.roles) == (1, 1, "auditor,teller")
