@@ -119,6 +119,7 @@ class Around:
             self._timeouts.met(deadline)
             if deadline.passed:
                 await deadline.told()
+            deadline.end()
             self._measure(scope, status or 500, time.perf_counter() - started)
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -77,6 +77,10 @@ class Deadline:
         self._task = asyncio.current_task()
         self._telling: asyncio.Task[None] | None = None
 
+    def end(self) -> None:
+        """Let go of the request: each holds the other, and only the collector would free the two."""
+        self._answer = _nobody
+
     async def told(self) -> bool:
         """Wait until it is told that it has passed; tell whether the request was given up then."""
         if self._telling:
@@ -107,3 +111,7 @@ class Deadline:
             await self._answer(message, True)
 
         await slow(self._scope, nothing, send)
+
+
+async def _nobody(_message: Message, _late: bool) -> None:
+    """Send nothing: the request has ended."""

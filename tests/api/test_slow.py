@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -10,8 +11,11 @@ from typing import Any
 import psycopg
 import pytest
 import uvicorn
+from starlette.types import Message
 
 from api.bounds import MAX_HEAD
+from api.timeouts import Timeouts
+from infra.collector import paused
 from infra.settings import Settings
 from tests.api.http import ALICE, Http, problem
 from tests.api.test_server import Client, serving
@@ -215,3 +219,24 @@ def test_an_answer_that_has_begun_has_time(serve, world: Scenario) -> None:
 def test_bounds_have_defaults() -> None:
     settings = Settings()
     assert (settings.request_s, settings.client_s, settings.connections) == (30, 20, 1_000)
+
+
+def test_a_request_that_has_ended_is_freed_without_the_collector() -> None:
+    """What is left in cycles is freed in pauses in which nobody is answered."""
+
+    async def body() -> None:
+        timeouts = Timeouts()
+
+        def request() -> weakref.ref[Any]:
+            async def answer(message: Message, late: bool) -> None:
+                assert not deadline.passed
+
+            deadline = timeouts.begin({"type": "http"}, 60.0, answer)
+            timeouts.met(deadline)
+            deadline.end()
+            return weakref.ref(answer)
+
+        with paused():
+            assert request()() is None
+
+    asyncio.run(body())
