@@ -78,7 +78,7 @@ class Deadline:
         self._telling: asyncio.Task[None] | None = None
 
     def end(self) -> None:
-        """Let go of the request: each holds the other, and only the collector would free the two."""
+        """Let go of the request: each holds the other, and only a collector frees the two."""
         self._answer = _nobody
 
     async def told(self) -> bool:
