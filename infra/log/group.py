@@ -25,7 +25,7 @@ MAX_TRIES = 3
 RETRY_S = 0.05
 """Pause before the second try, in seconds; doubled for the next."""
 
-DECISION_S = 0.00005
+DECISION_S = 0.0001
 """About what it takes here until a caller who is told has decided its next append. A store that
 needs longer for each append is not waiting for decisions, but they for it."""
 
