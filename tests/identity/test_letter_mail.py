@@ -1,6 +1,7 @@
 """The post: what it says of a letter follows from what a real server answers."""
 
 import asyncio
+import re
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
@@ -12,6 +13,7 @@ from commands.identity.letter import Answer, Outcome
 from domain.identity.letter import RESET, VERIFY
 from infra.mail import post
 from infra.mail.folder import MAX_KEPT, Folder
+from infra.mail.letters import Writing
 from infra.mail.smtp import Smtp
 from infra.settings import Settings
 from tests.identity.people import link_of
@@ -46,6 +48,15 @@ def test_a_letter_is_handed_over_to_whom_it_is_for() -> None:
     found: Any = message_from_bytes(letter, policy=default)
     assert (found["To"], found["From"]) == (TO, "Aorist <post@example.net>")
     assert link_of(found)[1] == TOKEN
+
+
+@pytest.mark.parametrize(
+    "sender", ["post@example.net", "Aorist <post@example.net>", "post@example.net (Aorist)"]
+)
+def test_a_letters_id_has_the_domain_of_its_sender(sender: str) -> None:
+    letter = Writing(sender, "https://example.net").letter(TO, VERIFY, TOKEN)
+    assert letter["Message-ID"].defects == (), "nothing that a header's parser had to mend"
+    assert re.fullmatch(r"<[^@<>]+@example\.net>", str(letter["Message-ID"]))
 
 
 def test_with_starttls_nothing_but_a_greeting_is_said_before(tmp_path: Path) -> None:
