@@ -16,8 +16,9 @@ from infra.mail.folder import MAX_KEPT, Folder
 from infra.mail.letters import Writing
 from infra.mail.smtp import Smtp
 from infra.settings import Settings
+from tests.certificates import HOST
 from tests.identity.people import link_of
-from tests.identity.postoffice import HOST, PostOffice, certificate
+from tests.identity.postoffice import PostOffice, secured
 
 TO, TOKEN = "ada@example.org", "token-of-ada"
 SENT = Answer(Outcome.SENT)
@@ -60,10 +61,10 @@ def test_a_letters_id_has_the_domain_of_its_sender(sender: str) -> None:
 
 
 def test_with_starttls_nothing_but_a_greeting_is_said_before(tmp_path: Path) -> None:
-    tls, ca_file = certificate(tmp_path)
+    tls, ca_file = secured(tmp_path)
     office = PostOffice(tls)
-    secured: dict[str, Any] = {"smtp_security": "starttls", "smtp_ca_file": ca_file}
-    assert sent(office, **secured, smtp_user="aorist", smtp_password="canary") == SENT
+    given: dict[str, Any] = {"smtp_security": "starttls", "smtp_ca_file": ca_file}
+    assert sent(office, **given, smtp_user="aorist", smtp_password="canary") == SENT
     verbs = [line.split()[0].lower() for line in office.heard]
     assert verbs[:4] == ["ehlo", "starttls", "ehlo", "auth"]
 
@@ -74,7 +75,7 @@ def test_with_starttls_nothing_but_a_greeting_is_said_before(tmp_path: Path) -> 
 def test_no_letter_goes_where_tls_is_wanted_and_not_right(
     tmp_path: Path, tls: bool, trusted: bool
 ) -> None:
-    office = PostOffice(certificate(tmp_path)[0] if tls else None)
+    office = PostOffice(secured(tmp_path)[0] if tls else None)
     answer = sent(office, smtp_security="starttls", smtp_user="aorist", smtp_password="canary")
     assert answer.outcome is Outcome.AWAY
     assert office.taken == []
