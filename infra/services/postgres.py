@@ -14,7 +14,7 @@ from infra.services._system import (
     Unavailable,
     apt_install,
     command_of,
-    free_port,
+    port_again,
 )
 
 CONTAINER_PORT = 5432
@@ -184,7 +184,7 @@ def _matching(found: dict[int, Path], data: Path) -> Path:
 def _launch(account: Account, folder: Path, home: Path) -> int:
     """Start the server and return its port: the one it had before, where that is free."""
     last_port, log = home / "port", home / "log"
-    port = free_port(int(last_port.read_text(encoding="utf-8")) if last_port.exists() else 0)
+    port = port_again(last_port)
     account.write(last_port, str(port))
     settings = (f"-c {name}='{value}'" for name, value in SETTINGS.items())
     options = " ".join([f"-p {port}", *settings])
