@@ -15,7 +15,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ProgrammingError
 
 from infra.database import Database, driver_of, first_line
-from infra.migrations import migrate
+from infra.migrations import NotTheOwner, migrate
 from infra.reach import reach
 from infra.rows.tables import previous_of, shadow_of
 from infra.settings import Settings
@@ -76,11 +76,12 @@ async def _migrate(url: URL, settings: Settings, context: str) -> None:
         async with database.write() as connection:
             await database.lock_structure(connection)
             await _give(driver_of(connection), context, str(url.username))
-    except (psycopg.ProgrammingError, ProgrammingError) as error:
-        if not isinstance(getattr(error, "orig", error), InsufficientPrivilege):
+    except (psycopg.ProgrammingError, ProgrammingError, NotTheOwner) as error:
+        cause: Any = error.__cause__ if isinstance(error, NotTheOwner) else error
+        if not isinstance(getattr(cause, "orig", cause), InsufficientPrivilege):
             raise
         raise NoOwner(
-            f"{may_not} do that: {first_line(error)}; "
+            f"{may_not} do that: {first_line(cause)}; "
             "let it own the database, and be a member of a role that owns tables already"
         ) from error
     finally:
