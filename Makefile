@@ -7,6 +7,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 INSTALLED := .venv/.installed
 SERVICES := .venv/bin/python -m infra.services
+# What tests need of the services. Where Aorist finds them, and as whom, is not for tests.
+FOUND := set -a && . ./.services/env && unset AORIST_REDIS_URL AORIST_DATABASE_URL \
+	AORIST_DATABASE_OWNER AORIST_DATABASE_OWNER_PASSWORD
 # Tests wait a third of their time, for disks and for processes that they start.
 TESTERS = $$(( $$(getconf _NPROCESSORS_ONLN) + 1 ))
 
@@ -17,7 +20,7 @@ run: $(INSTALLED) ## start the whole system in one process on a SQLite file
 	@.venv/bin/aorist serve --development
 
 test: check services ## run every check and every test, PostgreSQL, Kafka and Redis included
-	@set -a && . ./.services/env && unset AORIST_DATABASE_URL AORIST_REDIS_URL && .venv/bin/python -m pytest --numprocesses $(TESTERS)
+	@$(FOUND) && .venv/bin/python -m pytest --numprocesses $(TESTERS)
 
 soak: $(INSTALLED) ## kill writers, readers and PostgreSQL hundreds of times, and check the logs
 	@.venv/bin/python -m tests.soak --kills 300
@@ -34,7 +37,7 @@ fuzz: $(INSTALLED) ## call every route with what its documentation allows, and w
 	@.venv/bin/python -m tests.fuzz $(ARGS)
 
 bench: services ## measure speed beside references (some of it: make bench ARGS="--only hot")
-	@set -a && . ./.services/env && unset AORIST_DATABASE_URL AORIST_REDIS_URL && .venv/bin/python -m tests.bench $(ARGS)
+	@$(FOUND) && .venv/bin/python -m tests.bench $(ARGS)
 
 services: $(INSTALLED) ## start PostgreSQL, Kafka and Redis, in containers or without
 	@$(SERVICES) start

@@ -22,4 +22,9 @@ async def reach(database: Database) -> None:
                 await connection.exec_driver_sql("SELECT 1")
     except (LogError, sqlite3.Error) as error:
         reason = error if isinstance(error, LogError) else f"{database} cannot be opened: {error}"
-        raise StoreAway(f"{reason}; is it running, and is database_url right?") from error
+        asked = "is it running, and is database_url right?"
+        if f'"{database.url.username}"' in str(
+            reason
+        ):  # the server knows no such role, or password
+            asked += " Its role is made by aorist migrate with database_owner."
+        raise StoreAway(f"{reason}; {asked}") from error

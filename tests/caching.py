@@ -13,6 +13,7 @@ from infra.system import System
 from infra.wiring import open_system
 from projections import not_kept
 from tests.probe.features import FEATURES
+from tests.probe.job import StartJob
 from tests.probe.rows import job_row
 from tests.redises import Server
 from tests.scenario import Scenario
@@ -83,6 +84,14 @@ def processes(settings: Settings, features: Features = FEATURES) -> Iterator[Pro
             probe.run(other.close())
     finally:
         probe.close()
+
+
+def two_with_jobs(settings: Settings) -> Iterator[Processes]:
+    """A fixture: two processes, and two jobs that both could keep."""
+    with processes(settings) as made:
+        made.send(StartJob(job_id=JOBS[0], name="a"))
+        made.send(StartJob(job_id=JOBS[1], name="b"))
+        yield made
 
 
 def with_redis(settings: Settings, private: Server, ms: int = LONG_MS) -> Settings:

@@ -23,8 +23,9 @@ from tests.scenario import Scenario
 from tests.source import CONTEXTS, ROOT
 from tests.stores import STORES, Stores, stores
 
-# Counters and kept answers are a test's own, whatever `.services/env` says.
-os.environ.pop("AORIST_REDIS_URL", None)
+# Databases, roles, counters and kept answers are a test's own, whatever `.services/env` says.
+for name in ("DATABASE_URL", "DATABASE_OWNER", "DATABASE_OWNER_PASSWORD", "REDIS_URL"):
+    os.environ.pop(f"AORIST_{name}", None)
 
 ON_ONE_STORE = frozenset(ROOT / "tests" / folder for folder in (*CONTEXTS, "api", "cli"))
 

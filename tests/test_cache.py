@@ -1,7 +1,5 @@
 """Kept answers: always what the store would say, whatever happens to its rows."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from commands.social.follow import FollowMember
@@ -10,7 +8,7 @@ from infra.queries import Behind
 from infra.settings import Settings
 from projections import not_kept
 from projections.social.profile import profile
-from tests.caching import JOBS, MISSING, Processes, processes
+from tests.caching import JOBS, MISSING, Processes, two_with_jobs
 from tests.probe import rows
 from tests.probe.job import PushJob, StartJob
 from tests.scenario import Scenario
@@ -27,12 +25,7 @@ def settings(all_stores: Stores) -> Settings:
     return all_stores.settings("postgres")
 
 
-@pytest.fixture
-def both(settings: Settings) -> Iterator[Processes]:
-    with processes(settings) as made:
-        made.send(StartJob(job_id=A, name="a"))
-        made.send(StartJob(job_id=B, name="b"))
-        yield made
+both = pytest.fixture(two_with_jobs, name="both")
 
 
 def test_an_answer_is_given_again_while_no_fact_changes_it(both: Processes) -> None:

@@ -1,7 +1,6 @@
 """What is kept of queries, and how much of it."""
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from infra.wiring import open_system
 from projections import cached, kept_by, not_kept
 from projections.commerce.product import product
 from projections.social.profile import profile, profiles
-from tests.caching import JOBS, Processes, processes
+from tests.caching import JOBS, Processes, processes, two_with_jobs
 from tests.probe import rows
 from tests.probe.features import FEATURES
 from tests.probe.job import PushJob, StartJob
@@ -31,12 +30,7 @@ def settings(all_stores: Stores) -> Settings:
     return all_stores.settings("sqlite")
 
 
-@pytest.fixture
-def both(settings: Settings) -> Iterator[Processes]:
-    with processes(settings) as made:
-        made.send(StartJob(job_id=A, name="a"))
-        made.send(StartJob(job_id=B, name="b"))
-        yield made
+both = pytest.fixture(two_with_jobs, name="both")
 
 
 # ── bounds ───────────────────────────────────────────────────────────────────────────────────

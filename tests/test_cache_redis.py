@@ -13,7 +13,7 @@ import pytest
 from infra.caching.entries import MAX_BYTES, opened, packed, sealed, unpacked
 from infra.caching.stamps import Place
 from infra.settings import Settings
-from tests.caching import JOBS, Processes, entries, forget, processes, with_redis
+from tests.caching import JOBS, Processes, entries, forget, processes, two_with_jobs, with_redis
 from tests.probe.job import PushJob, StartJob
 from tests.redises import SECONDS, Server
 from tests.stores import Stores
@@ -30,10 +30,7 @@ def settings(all_stores: Stores) -> Settings:
 
 @pytest.fixture
 def both(settings: Settings, private: Server) -> Iterator[Processes]:
-    with processes(with_redis(settings, private)) as made:
-        made.send(StartJob(job_id=A, name="a"))
-        made.send(StartJob(job_id=B, name="b"))
-        yield made
+    yield from two_with_jobs(with_redis(settings, private))
 
 
 def test_what_one_process_has_read_another_need_not_read(both: Processes, private: Server) -> None:

@@ -1,32 +1,22 @@
 """Rows that change by other means than the next facts: what is kept of them is read anew."""
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import delete
 
 from domain import Envelope, Event
 from infra.caching import window
-from infra.settings import Settings
 from projections import Changes
-from tests.caching import JOBS, Processes, processes
+from tests.caching import JOBS, Processes, two_with_jobs
 from tests.parking import Faulty, parked, retried
 from tests.probe import rows
 from tests.probe.features import FEATURES
-from tests.probe.job import PushJob, StartJob
+from tests.probe.job import PushJob
 from tests.test_drift import audited, name_of
 from tests.test_readers import reader_of, spoil
 from tests.test_swap import rebuilt, undone
 
 A, B = JOBS[:2]
-
-
-@pytest.fixture
-def both(settings: Settings) -> Iterator[Processes]:
-    with processes(settings) as made:
-        made.send(StartJob(job_id=A, name="a"))
-        made.send(StartJob(job_id=B, name="b"))
-        yield made
+both = pytest.fixture(two_with_jobs, name="both")
 
 
 def warmed(both: Processes) -> None:

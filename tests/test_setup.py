@@ -9,16 +9,22 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from psycopg.errors import InsufficientPrivilege
 from redis import Redis
 from redis.exceptions import AuthenticationError
+from sqlalchemy import make_url
 
 from infra.services import postgres, redis
 from infra.services._brokers import jars_folder
 from tests.brokers import KAFKA_VARIABLE, make_topic, producer, values
 from tests.checkout import Checkout, bare_checkout, bare_checkout_or_skip
+from tests.cli.bank import ALICE, opening
+from tests.cli.program import Program
 from tests.source import ROOT
+from tests.stores import POSTGRES_VARIABLE
 
 LOCK = (ROOT / "requirements.lock").read_text()
 
@@ -48,17 +54,17 @@ def bare(tmp_path: Path) -> Iterator[Checkout]:
 
 def test_the_server_is_found_running_and_keeps_its_data_when_it_was_stopped(bare: Checkout) -> None:
     assert "started" in bare.services("start", "postgres")
-    with psycopg.connect(bare.url()) as connection:
+    first = bare.url(POSTGRES_VARIABLE)
+    with psycopg.connect(first) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
-    first = bare.url()
 
     assert "already running" in bare.services("start", "postgres")
-    assert bare.url() == first
+    assert bare.url(POSTGRES_VARIABLE) == first
 
     assert "stopped" in bare.services("stop", "postgres")
     assert "was not running" in bare.services("stop", "postgres")
     assert "started" in bare.services("start", "postgres")
-    with psycopg.connect(bare.url()) as connection:
+    with psycopg.connect(bare.url(POSTGRES_VARIABLE)) as connection:
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
 
 
@@ -74,15 +80,42 @@ def test_a_machine_that_went_down_leaves_no_obstacle(bare: Checkout) -> None:
 
 def test_the_server_is_durable_and_keeps_to_itself(bare: Checkout) -> None:
     bare.services("start", "postgres")
-    with psycopg.connect(bare.url("AORIST_TEST_POSTGRES_URL")) as connection:
+    with psycopg.connect(bare.url(POSTGRES_VARIABLE)) as connection:
         rows = connection.execute("SELECT name, setting FROM pg_settings").fetchall()
     settings: dict[str, str] = dict(rows)
     assert settings["fsync"] == settings["synchronous_commit"] == "on"
     assert settings["listen_addresses"] == "127.0.0.1"
     assert int(settings["server_version_num"]) >= 15_00_00
     with pytest.raises(psycopg.OperationalError, match="password"):
-        psycopg.connect(bare.url().replace(postgres.USER + ":", postgres.USER + ":not"))
+        psycopg.connect(
+            bare.url(POSTGRES_VARIABLE).replace(postgres.USER + ":", postgres.USER + ":not")
+        )
     assert (bare.folder / ".services/env").stat().st_mode & 0o077 == 0
+
+
+def test_aorist_is_a_role_there_that_cannot_change_facts(bare: Checkout) -> None:
+    bare.services("start", "postgres")
+    names = ("AORIST_DATABASE_OWNER", "AORIST_DATABASE_OWNER_PASSWORD")
+    aorist = Program(bare.url(), bare.folder)
+    aorist("migrate", env={name: bare.url(name) for name in names})
+    assert "1 accepted" in aorist("run", aorist.file(opening(ALICE))).out
+    for way in ("UPDATE {} SET actor = ''", "DELETE FROM {}", "TRUNCATE {}"):
+        with pytest.raises(InsufficientPrivilege):
+            aorist.sql(way.format("banking.events"))
+
+
+def test_the_composed_application_is_that_role_and_waits_for_the_owner() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    owner, aorist = (services[name]["environment"] for name in ("migrate", "aorist"))
+    assert owner["AORIST_DATABASE_URL"] == aorist["AORIST_DATABASE_URL"]
+    assert make_url(aorist["AORIST_DATABASE_URL"]).username == postgres.APPLICATION
+    assert not [name for name in aorist if "OWNER" in name], "nor does it know who could"
+    server = services["postgres"]["environment"]
+    assert owner["AORIST_DATABASE_OWNER"] == server["POSTGRES_USER"]
+    assert owner["AORIST_DATABASE_OWNER_PASSWORD"] == server["POSTGRES_PASSWORD"]
+    assert services["migrate"]["command"] == "aorist migrate"
+    waits_for = services["aorist"]["depends_on"]["migrate"]
+    assert waits_for == {"condition": "service_completed_successfully"}
 
 
 def test_containers_are_used_where_docker_answers(tmp_path: Path) -> None:
@@ -95,7 +128,7 @@ def test_containers_are_used_where_docker_answers(tmp_path: Path) -> None:
     assert "redis: running in a container, on port 5433" in said
     assert (
         # pragma: allowlist nextline secret
-        checkout.url() == "postgresql://aorist:aorist@127.0.0.1:5433/aorist"
+        checkout.url(POSTGRES_VARIABLE) == "postgresql://aorist:aorist@127.0.0.1:5433/aorist_test"
     )
     calls = (tmp_path / "calls").read_text()
     assert re.search(r"compose --project-name aorist-\w+ up --detach --wait postgres", calls)

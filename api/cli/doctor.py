@@ -84,15 +84,14 @@ async def _stores(settings: Settings, features: Features) -> AsyncIterator[Findi
             found = await revision(database, context)
             aside = await figures(database, context) if found == latest() else {}
             outdated = await _outdated(database, features, context) if found == latest() else []
-            only = found == latest() and not await may_change_facts(database, context)
-            adding = "; its role may add facts and change none" if only else ""
+            rights = await _rights(database, context) if found == latest() else ""
         except StoreAway as away:
             yield False, f"{context}: {away}"
             continue
         finally:
             await database.close()
         if found == latest():
-            yield True, f"{context}: {database} is at revision {found}{adding}"
+            yield True, f"{context}: {database} is at revision {found}{rights}"
             for said in outdated:
                 yield True, said  # whoever runs its readers sees to it
             for reader, parked in aside.items():
@@ -107,6 +106,15 @@ async def _stores(settings: Settings, features: Features) -> AsyncIterator[Findi
                 f"{context}: {database} is at revision {found}, the program needs {latest()}; "
                 "run `aorist migrate`",
             )
+
+
+async def _rights(database: Database, context: str) -> str:
+    """Return what the application's role may do with facts; nothing where there are no roles."""
+    if database.is_sqlite:
+        return ""
+    if await may_change_facts(database, context):
+        return "; its role could change facts: run `aorist migrate` with database_owner"
+    return "; its role may add facts and change none"
 
 
 async def _outdated(database: Database, features: Features, context: str) -> list[str]:

@@ -12,7 +12,8 @@ from infra.settings import Settings
 def migrate(context: typer.Context, contexts: Contexts = None) -> None:
     """Bring the tables of every log up to date, and make missing read-model tables.
 
-    With database_owner as that role; the application's role may add facts then, and change none.
+    With database_owner as that role; the application's role is made if there is none, and may add
+    facts then, and change none.
     """
     run(_migrate(settings_of(context), contexts))
 

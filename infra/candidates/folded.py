@@ -14,6 +14,7 @@ from infra.discovery import Features, Running
 from infra.loading import IdTaken, fold
 from infra.log.codec import Codec
 from infra.log.port import Store
+from infra.veil import told_apart
 from sagas import Cancel, Deadline
 
 MAX_STATES = 50_000
@@ -163,9 +164,10 @@ class Folded:
 
 
 def _values(state: State) -> str:
+    shown = told_apart(state)
     try:
-        return _encode(state).decode()
+        return _encode(shown).decode()
     except TypeError:  # of a type that has no JSON: its text must do
         return _encode(
-            {name: repr(getattr(state, name)) for name in state.__struct_fields__}
+            {name: repr(getattr(shown, name)) for name in shown.__struct_fields__}
         ).decode()

@@ -17,6 +17,7 @@ from commands import Caller, Change, Clock, Ids, Log, Receipt
 from domain import Envelope, Event, Refused, State
 from infra.discovery import Features
 from infra.processes import COMMAND_IDS, caller_of
+from infra.veil import told_apart
 
 MAX_EXPECTED = 20_000
 """Commands whose facts are waited for; the oldest ones are left out when there are more."""
@@ -98,9 +99,8 @@ class _Recalled:
     ) -> Receipt:
         """Decide."""
         for fact in decide(await self.load(state, id)):
-            self.decided.append(
-                {"topic": fact.TOPIC, "stream": str(id), "fact": msgspec.to_builtins(fact)}
-            )
+            shown = msgspec.to_builtins(told_apart(fact))
+            self.decided.append({"topic": fact.TOPIC, "stream": str(id), "fact": shown})
         return Receipt(context=self._at.context, position=self._at.position, stream=id, version=0)
 
     async def change_all(self, *changes: Change[Any]) -> Receipt:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import make_msgid
+from email.utils import make_msgid, parseaddr
 from typing import NamedTuple
 
 from domain.identity.letter import LIFETIMES, RESET, VERIFY
@@ -56,7 +56,8 @@ class Writing:
         message = EmailMessage(policy=SMTP)
         message["From"], message["To"], message["Subject"] = self._sender, to, words.subject
         message["Date"] = datetime.now(UTC)
-        message["Message-ID"] = make_msgid(domain=self._sender.rpartition("@")[2] or None)
+        domain = parseaddr(self._sender)[1].rpartition("@")[2]
+        message["Message-ID"] = make_msgid(domain=domain or None)
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence answers it
         link = f"{self._public_url}{PAGES[purpose]}#{token}"
         message.set_content(words.body.format(link=link, hours=hours), cte="8bit")

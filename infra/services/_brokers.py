@@ -18,7 +18,6 @@ from infra.services._system import FOLDER, Unavailable, apt_install, free_port
 
 OLDEST_JAVA = 17
 START_SECONDS = 60
-STOP_SECONDS = 30
 FETCH_SECONDS = 600
 PROBE_SECONDS = 2
 POLL_SECONDS = 0.05

@@ -4,9 +4,11 @@ import hashlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ FOLDER = CHECKOUT / ".services"
 # Not a temporary folder: those are tidied, and a database that lost some of its files is broken.
 ROOT_FOLDER = Path("/var/lib/aorist")
 COMMAND_SECONDS = 120
+POLL_SECONDS = 0.02
 
 
 class Unavailable(Exception):
@@ -124,6 +127,49 @@ class Account:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
         self._own(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A file with the process id and the port of the server that was started last."""
+
+    file: Path
+    mark: Path
+    """A path on its command line: the process with that id may be another program's by now."""
+
+    def running(self) -> tuple[int, int] | None:
+        """Return the process id and the port of a server that runs still."""
+        try:
+            pid, port = self.file.read_text(encoding="utf-8").split()
+        except FileNotFoundError:
+            return None
+        return (int(pid), int(port)) if self._is(int(pid)) else None
+
+    def stop(self, seconds: int) -> bool:
+        """Stop the server; False when it does not run. Raises `Unavailable` when it stays.
+
+        It is asked to end, and killed when it has not done so in `seconds`.
+        """
+        found = self.running()
+        if found is None:
+            return False
+        for word in (signal.SIGTERM, signal.SIGKILL):
+            os.kill(found[0], word)
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                if not self._is(found[0]):
+                    self.file.unlink()
+                    return True
+                time.sleep(POLL_SECONDS)
+        raise Unavailable(f"process {found[0]} does not end")
+
+    def _is(self, pid: int) -> bool:
+        return str(self.mark) in command_of(pid)
+
+
+def port_again(last: Path) -> int:
+    """Return the port that a file names, where nothing listens on it, or else a free one."""
+    return free_port(int(last.read_text(encoding="utf-8")) if last.exists() else 0)
 
 
 def free_port(preferred: int = 0) -> int:

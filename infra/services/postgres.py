@@ -1,5 +1,6 @@
 """PostgreSQL: as durable as in production, reachable from this machine only."""
 
+import hashlib
 import re
 import secrets
 import shutil
@@ -13,12 +14,15 @@ from infra.services._system import (
     Unavailable,
     apt_install,
     command_of,
-    free_port,
+    port_again,
 )
 
 CONTAINER_PORT = 5432
 PASSWORD = "aorist"  # pragma: allowlist secret - on the loopback address only
 USER = "aorist"
+"""The server's own role: it owns the database, migrates it, and is the tests'."""
+APPLICATION = "aorist_app"
+"""Aorist's role, which can't change facts; `aorist migrate` makes it."""
 DATABASE = "aorist"
 TEST_DATABASE = "aorist_test"
 """Tests empty theirs; what someone tries by hand is kept apart from that."""
@@ -56,11 +60,21 @@ apt-get install -y --no-install-recommends postgresql
 
 def environment(running: Running) -> dict[str, str]:
     """Return the variables by which Aorist and its tests find the server."""
-    server = f"postgresql://{USER}:{running.password}@127.0.0.1:{running.port}"
+    server = f"127.0.0.1:{running.port}"
+    application = f"{APPLICATION}:{password_of_application(running.password)}"
     return {
-        "AORIST_DATABASE_URL": f"{server}/{DATABASE}",
-        "AORIST_TEST_POSTGRES_URL": f"{server}/{TEST_DATABASE}",
+        "AORIST_DATABASE_URL": f"postgresql://{application}@{server}/{DATABASE}",
+        "AORIST_DATABASE_OWNER": USER,
+        "AORIST_DATABASE_OWNER_PASSWORD": running.password,
+        "AORIST_TEST_POSTGRES_URL": (
+            f"postgresql://{USER}:{running.password}@{server}/{TEST_DATABASE}"
+        ),
     }
+
+
+def password_of_application(password: str) -> str:
+    """Return a password that follows from the server's own one, and from which that does not."""
+    return hashlib.sha256(f"{APPLICATION}:{password}".encode()).hexdigest()[:32]
 
 
 def prepare(run: Callable[..., str]) -> None:
@@ -170,7 +184,7 @@ def _matching(found: dict[int, Path], data: Path) -> Path:
 def _launch(account: Account, folder: Path, home: Path) -> int:
     """Start the server and return its port: the one it had before, where that is free."""
     last_port, log = home / "port", home / "log"
-    port = free_port(int(last_port.read_text(encoding="utf-8")) if last_port.exists() else 0)
+    port = port_again(last_port)
     account.write(last_port, str(port))
     settings = (f"-c {name}='{value}'" for name, value in SETTINGS.items())
     options = " ".join([f"-p {port}", *settings])

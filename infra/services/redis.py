@@ -3,7 +3,6 @@
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -12,12 +11,13 @@ from pathlib import Path
 
 from infra.services._system import (
     FOLDER,
+    POLL_SECONDS,
     Account,
+    Record,
     Running,
     Unavailable,
     apt_install,
-    command_of,
-    free_port,
+    port_again,
 )
 
 CONTAINER_PORT = 6379
@@ -28,7 +28,6 @@ DATABASE, TEST_DATABASE = 0, 1
 START_SECONDS = 20
 STOP_SECONDS = 10
 PROBE_SECONDS = 1
-POLL_SECONDS = 0.02
 SETTINGS = {
     "bind": "127.0.0.1",
     "daemonize": "no",
@@ -81,9 +80,9 @@ def start() -> Running:
     account = Account.for_service("redis")
     home = account.folder("redis")
     password = _password(account, home)
-    recorded = _recorded(home)
-    if recorded and _serves(recorded[0], home) and _answers(recorded[1], password):
-        return Running(recorded[1], password, "already running")
+    running = _record(home).running()
+    if running and _answers(running[1], password):
+        return Running(running[1], password, "already running")
     stop()  # one that is there and does not answer
     port = _launch(found, account, home, password)
     return Running(port, password, f"started in {home}")
@@ -91,19 +90,7 @@ def start() -> Running:
 
 def stop() -> bool:
     """Stop the server that `start` started; False when it was not running."""
-    home = (FOLDER / "redis").resolve()
-    recorded = _recorded(home)
-    if recorded is None or not _serves(recorded[0], home):
-        return False
-    for word in (signal.SIGTERM, signal.SIGKILL):
-        os.kill(recorded[0], word)
-        until = time.monotonic() + STOP_SECONDS
-        while time.monotonic() < until:
-            if not _serves(recorded[0], home):
-                _record(home).unlink()
-                return True
-            time.sleep(POLL_SECONDS)
-    raise Unavailable(f"process {recorded[0]} does not end")
+    return _record((FOLDER / "redis").resolve()).stop(STOP_SECONDS)
 
 
 def configuration(home: Path, port: int, password: str) -> str:
@@ -134,12 +121,12 @@ def _password(account: Account, home: Path) -> str:
 def _launch(found: Path, account: Account, home: Path, password: str) -> int:
     """Start the server and return its port: the one it had before, where that is free."""
     last_port, config, log = home / "port", home / "redis.conf", home / "log"
-    port = free_port(int(last_port.read_text(encoding="utf-8")) if last_port.exists() else 0)
+    port = port_again(last_port)
     account.write(last_port, str(port))
     account.write(config, configuration(home, port, password))
     account.write(log, "")
     process = _spawn(account, [found, config], home, log)
-    account.write(_record(home), f"{process.pid}\n{port}\n")
+    account.write(_record(home).file, f"{process.pid}\n{port}\n")
     until = time.monotonic() + START_SECONDS
     while not _answers(port, password):
         if process.poll() is not None or time.monotonic() > until:
@@ -183,18 +170,5 @@ def _answers(port: int, password: str) -> bool:
     return said == b"+OK\r\n+PONG\r\n"
 
 
-def _record(home: Path) -> Path:
-    return home / "server.pid"
-
-
-def _recorded(home: Path) -> tuple[int, int] | None:
-    """Return the process id and port of the server that was started last."""
-    try:
-        pid, port = _record(home).read_text(encoding="utf-8").split()
-        return int(pid), int(port)
-    except FileNotFoundError:
-        return None
-
-
-def _serves(pid: int, home: Path) -> bool:
-    return str(home / "redis.conf") in command_of(pid)
+def _record(home: Path) -> Record:
+    return Record(home / "server.pid", home / "redis.conf")

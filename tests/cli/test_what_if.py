@@ -1,10 +1,11 @@
 """`aorist replay --dry-run`: other code over the real log, without any effect."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 from tests.cli.candidates import PAID, change, copy, dry, lived, small
-from tests.cli.program import Program
+from tests.cli.program import Line, Program
 
 __all__ = ["copy", "lived", "small"]
 
@@ -123,3 +124,19 @@ def test_a_changed_evolve_changes_states_and_what_sagas_make_of_them(
     assert by_stream[f"stream {PAID}"] == ({"amount": 40}, {"amount": 41})
     sagas = part(found, "sagas", "banking.transfer")["differences"]
     assert "banking.DebitAccount" in {one["what"].split()[1] for one in sagas}
+
+
+def test_a_secret_that_would_be_another_one_is_said_so_and_not_shown(
+    embedded: Program, copy: Path, tmp_path: Path
+) -> None:
+    fields = {"username": "ada", "email": "ada@example.org", "person": {"name": "Ada"}}
+    ada: Line = {"command": "RegisterUser", "fields": {**fields, "password": "a long password"}}
+    cheap = {"AORIST_PASSWORD_MEMORY_KIB": "8", "AORIST_PASSWORD_PASSES": "1"}
+    embedded("run", embedded.file(ada), env={**cheap, "AORIST_MAIL_FOLDER": str(tmp_path / "mail")})
+    hash = "return PasswordHash(hash=hash)"
+    change(copy, "domain/identity/password.py", hash, hash.replace("=hash", "=hash + '!'"))
+    found = dry(embedded, copy)
+    (one,) = part(found, "states", "identity.password")["differences"]
+    assert one["now"].keys() == one["then"].keys() == {"hash"}
+    assert one["now"] != one["then"]
+    assert "argon2" not in json.dumps(found)

@@ -1,6 +1,7 @@
 """The post: what it says of a letter follows from what a real server answers."""
 
 import asyncio
+import re
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
@@ -12,10 +13,12 @@ from commands.identity.letter import Answer, Outcome
 from domain.identity.letter import RESET, VERIFY
 from infra.mail import post
 from infra.mail.folder import MAX_KEPT, Folder
+from infra.mail.letters import Writing
 from infra.mail.smtp import Smtp
 from infra.settings import Settings
+from tests.certificates import HOST
 from tests.identity.people import link_of
-from tests.identity.postoffice import HOST, PostOffice, certificate
+from tests.identity.postoffice import PostOffice, secured
 
 TO, TOKEN = "ada@example.org", "token-of-ada"
 SENT = Answer(Outcome.SENT)
@@ -48,11 +51,20 @@ def test_a_letter_is_handed_over_to_whom_it_is_for() -> None:
     assert link_of(found)[1] == TOKEN
 
 
+@pytest.mark.parametrize(
+    "sender", ["post@example.net", "Aorist <post@example.net>", "post@example.net (Aorist)"]
+)
+def test_a_letters_id_has_the_domain_of_its_sender(sender: str) -> None:
+    letter = Writing(sender, "https://example.net").letter(TO, VERIFY, TOKEN)
+    assert letter["Message-ID"].defects == (), "nothing that a header's parser had to mend"
+    assert re.fullmatch(r"<[^@<>]+@example\.net>", str(letter["Message-ID"]))
+
+
 def test_with_starttls_nothing_but_a_greeting_is_said_before(tmp_path: Path) -> None:
-    tls, ca_file = certificate(tmp_path)
+    tls, ca_file = secured(tmp_path)
     office = PostOffice(tls)
-    secured: dict[str, Any] = {"smtp_security": "starttls", "smtp_ca_file": ca_file}
-    assert sent(office, **secured, smtp_user="aorist", smtp_password="canary") == SENT
+    given: dict[str, Any] = {"smtp_security": "starttls", "smtp_ca_file": ca_file}
+    assert sent(office, **given, smtp_user="aorist", smtp_password="canary") == SENT
     verbs = [line.split()[0].lower() for line in office.heard]
     assert verbs[:4] == ["ehlo", "starttls", "ehlo", "auth"]
 
@@ -63,7 +75,7 @@ def test_with_starttls_nothing_but_a_greeting_is_said_before(tmp_path: Path) -> 
 def test_no_letter_goes_where_tls_is_wanted_and_not_right(
     tmp_path: Path, tls: bool, trusted: bool
 ) -> None:
-    office = PostOffice(certificate(tmp_path)[0] if tls else None)
+    office = PostOffice(secured(tmp_path)[0] if tls else None)
     answer = sent(office, smtp_security="starttls", smtp_user="aorist", smtp_password="canary")
     assert answer.outcome is Outcome.AWAY
     assert office.taken == []

@@ -2,15 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from kafka import KafkaAdminClient
 from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 
@@ -19,6 +14,7 @@ from infra.services._brokers import MEMORY, SOON, Broker, Node, kit, new_cluster
 from infra.services._system import free_port
 from infra.settings import Settings
 from tests.brokers import LEAVES_SOCKETS, format
+from tests.certificates import certificate
 from tests.cli.program import Program
 from tests.kafka.test_relay import HISTORY, TOTAL
 from tests.scenario import Scenario
@@ -35,36 +31,6 @@ class Secured(NamedTuple):
     tls: int
     both: int
     certificate: Path
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """Make a certificate of this machine; return its file, and one with its key besides."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a broker")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public = made.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    (folder / "certificate.pem").write_bytes(public)
-    (folder / "store.pem").write_bytes(private + public)
-    return folder / "certificate.pem", folder / "store.pem"
 
 
 @pytest.fixture(scope="module")
