@@ -1,10 +1,13 @@
-"""What PostgreSQL's function `append` answers, read from its binary format; see its migration."""
+"""What comes back by a lane, read from PostgreSQL's binary format."""
 
 import struct
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+from uuid import UUID
 
 from psycopg.pq.abc import PGresult
+
+from infra.log.histories import PlacedFact
 
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 """PostgreSQL counts microseconds from here."""
@@ -12,7 +15,9 @@ FLOAT = struct.Struct(">d")
 
 
 class Answer(NamedTuple):
-    """One row: what became of a batch, or of one append or check of it by its number."""
+    """One row of `append`, see its migration: what became of a batch, or of one append or check
+    of it by its number.
+    """
 
     outcome: str
     number: int
@@ -20,6 +25,24 @@ class Answer(NamedTuple):
     moment: datetime
     """The time of a batch that was accepted."""
     waited_s: float
+
+
+def placed(result: PGresult) -> list[PlacedFact]:
+    """Return rows of position, stream, version, topic, and data as text."""
+    found = []
+    for row in range(result.ntuples):
+        cells = [result.get_value(row, column) or b"" for column in range(5)]
+        position, stream, version, topic, data = cells
+        found.append(
+            (
+                int.from_bytes(position),
+                UUID(bytes=stream),
+                int.from_bytes(version),
+                topic.decode(),
+                data.decode(),
+            )
+        )
+    return found
 
 
 def answers(result: PGresult) -> list[Answer]:

@@ -1,7 +1,8 @@
 """The way that appends take to PostgreSQL: a connection of their own, and one prepared statement.
 
 It speaks libpq's pipeline mode itself: a driver's cursor does much for each call that is the same
-every time. What that costs is in `docs/decisions/0014-how-appends-go.md`.
+every time. What that costs is in `docs/decisions/0014-how-appends-go.md`. Following what other
+processes append takes such a way too: it asks a hundred times a second.
 """
 
 import asyncio
@@ -106,12 +107,13 @@ class Lane:
             if self._pool.closed:
                 await self._pool.open()
             self._lent = await self._pool.getconn()
-            self._connection, libpq = self._lent, self._lent.pgconn
+            libpq = self._lent.pgconn
             libpq.enter_pipeline_mode()
             libpq.nonblocking = 1
             self._socket = os.dup(libpq.socket)
-            asyncio.get_running_loop().add_reader(self._socket, self._readable)
+            self._connection = self._lent  # from here on it is left by `_leave`
             try:
+                asyncio.get_running_loop().add_reader(self._socket, self._readable)
                 await self._sent(lambda libpq: libpq.send_prepare(STATEMENT, self._query))
             except BaseException:
                 self.drop()

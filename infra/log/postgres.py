@@ -1,14 +1,13 @@
 """The log in PostgreSQL: one function call carries a batch; see the migration's `append`."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
 from psycopg import errors
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from infra.database import POOL_WAIT_S, Database
 from infra.log import rows
@@ -20,15 +19,12 @@ from infra.log.lane import Lane
 from infra.log.port import (
     Append,
     Key,
-    LogError,
     Outcome,
     Recorded,
-    Rejected,
     Stale,
     Stored,
-    Taken,
-    Unavailable,
 )
+from infra.log.postgres_errors import AWAY, told
 from infra.log.postgres_histories import PostgresHistories
 
 T = TypeVar("T")
@@ -49,22 +45,6 @@ RECEIPT_FILTERS = {
     "resource": "(stream = %(resource)s OR command_id IN"
     " (SELECT command_id FROM {context}.events WHERE stream = %(resource)s))",
 }
-REFUSED_VALUES = (
-    errors.DataError,
-    errors.IntegrityError,
-    errors.ProgramLimitExceeded,  # too large for an index
-    errors.RaiseException,  # by a trigger of whoever operates the database
-    UnicodeError,
-    OverflowError,
-)
-AWAY = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    errors.ReadOnlySqlTransaction,
-    errors.TransactionTimeout,
-    PoolTimeout,
-    OSError,
-)
 
 
 async def open_pool(database: Database, connections: int) -> Pool:
@@ -95,9 +75,10 @@ class PostgresStore:
         self.context = context
         self.ahead = AHEAD
         self.waited_s = 0.0
-        self.histories: Histories = PostgresHistories(context, self._with)
         self._pool = pool
-        lane = _pool(str(pool.conninfo), 0, 1)
+        following, lane = (_pool(str(pool.conninfo), 0, 1) for _ in range(2))
+        self._histories = PostgresHistories(context, self._with, following)
+        self.histories: Histories = self._histories
         self._lane = Lane(lane, f"SELECT * FROM {context}.append({PARAMETERS})")
 
     async def append(self, batch: Sequence[Append]) -> list[Outcome | None]:
@@ -105,7 +86,7 @@ class PostgresStore:
         made = Batch(batch)
         if made.stale:
             return made.failed(made.stale, {})
-        with _told():
+        with told():
             try:
                 found = answers(await self._lane.call(packed(made)))
             except errors.ReadOnlySqlTransaction:
@@ -219,8 +200,9 @@ class PostgresStore:
         return [(row[0], rows.stored(self.context, row[1:])) for row in found]
 
     async def close(self) -> None:
-        """Give back its connection; the pool belongs to whoever made it."""
+        """Give back its connections; the pool belongs to whoever made it."""
         await self._lane.close()
+        await self._histories.close()
 
     async def _fetch(self, query: str, values: Any) -> list[Any]:
         async def work(connection: Connection) -> list[Any]:
@@ -231,7 +213,7 @@ class PostgresStore:
 
     async def _with(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         connection: Connection | None = None
-        with _told():
+        with told():
             try:
                 async with self._pool.connection() as connection:
                     try:
@@ -246,23 +228,5 @@ class PostgresStore:
                 raise
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """Raise what psycopg raises as the log's own errors."""
-    try:
-        yield
-    except REFUSED_VALUES as error:
-        refusal = Taken if isinstance(error, errors.UniqueViolation) else Rejected
-        raise refusal(f"the store refused a value: {_first_line(error)}") from error
-    except AWAY as error:
-        raise Unavailable(f"PostgreSQL does not answer: {_first_line(error)}") from error
-    except psycopg.Error as error:
-        raise LogError(f"PostgreSQL refused the statement: {_first_line(error)}") from error
-
-
 def _top(upto: int | None) -> int:
     return MAX_BIGINT if upto is None else upto
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,14 +1,19 @@
 """Snapshots and facts to fold, in PostgreSQL: one statement reads them for many streams."""
 
+import struct
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import psycopg
 
+from infra.log.answers import placed
 from infra.log.histories import OUTDATED, SHAPE_MARK, FactRow, History, PlacedFact, Snapshot, Wanted
+from infra.log.lane import Lane, Pool
+from infra.log.postgres_errors import told
 
 T = TypeVar("T")
+BIGINT = struct.Struct(">q")
 Connection = psycopg.AsyncConnection[Any]
 
 # A limit that the planner cannot see makes it expect few facts, and take them from the index of
@@ -30,7 +35,7 @@ READ = """
 """
 BEHIND = """
     SELECT position, stream, version, topic, data::text FROM {context}.events
-     WHERE position > %s ORDER BY position LIMIT %s
+     WHERE position > %b ORDER BY position LIMIT %b
 """
 KEEP = """
     WITH kept AS (
@@ -66,14 +71,16 @@ class With(Protocol):
 class PostgresHistories:
     """See `infra.log.histories.Histories`."""
 
-    def __init__(self, context: str, with_connection: With) -> None:
+    def __init__(self, context: str, with_connection: With, pool: Pool) -> None:
+        """Use a pool of one connection, not open yet, for what is asked again and again."""
         self._with = with_connection
+        self._following = Lane(pool, BEHIND.format(context=context))
         # Which of one it is need not be sent with each fact; long streams are read alone.
         self._read_one = READ.replace("SELECT w.n, found", "SELECT NULL, found").format(
             context=context
         )
-        self._read, self._behind, self._keep, self._drop, self._page = (
-            statement.format(context=context) for statement in (READ, BEHIND, KEEP, DROP, PAGE)
+        self._read, self._keep, self._drop, self._page = (
+            statement.format(context=context) for statement in (READ, KEEP, DROP, PAGE)
         )
 
     async def read(self, wanted: Sequence[Wanted], limit: int) -> list[History]:
@@ -91,7 +98,8 @@ class PostgresHistories:
 
     async def behind(self, position: int, limit: int) -> list[PlacedFact]:
         """Return at most `limit` facts behind a position of the log, in order."""
-        return await self._fetch(self._behind, [position, limit], prepare=True)
+        with told():
+            return placed(await self._following.call([BIGINT.pack(position), BIGINT.pack(limit)]))
 
     async def keep(self, kept: Snapshot, every: int) -> None:
         """Write a snapshot and delete those of its stream that it makes useless."""
@@ -112,6 +120,10 @@ class PostgresHistories:
         return [
             Snapshot(*row) for row in await self._fetch(self._page, [SHAPE_MARK, *place, limit])
         ]
+
+    async def close(self) -> None:
+        """Give back the connection that it has of its own."""
+        await self._following.close()
 
     async def _run(self, statement: str, values: Any) -> None:
         async def work(connection: Connection) -> None:
