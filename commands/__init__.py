@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Generic, Protocol, TypeVar, dataclass_transform
 from uuid import UUID
 
@@ -20,6 +21,8 @@ Handler = Callable[..., Awaitable["Receipt"]]
 MAX_QUANTITY = 10**9
 MAX_NAME = 200
 MAX_TEXT = 10_000
+MAX_SPELT = 256
+"""Sets of roles whose spelling is kept: every command has one, and there are few."""
 
 Positive = Annotated[int, Strict(), Field(gt=0, le=MAX_AMOUNT)]
 """An amount of money to move, in minor units."""
@@ -108,7 +111,12 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def acting(self) -> str | None:
         """The roles as they are kept with what is done: sorted, joined by commas; None for none."""
-        return ",".join(sorted(self.roles)) if self.roles else None
+        return _spelt(self.roles) if self.roles else None
+
+
+@lru_cache(maxsize=MAX_SPELT)
+def _spelt(roles: frozenset[str]) -> str:
+    return ",".join(sorted(roles))
 
 
 class Change(Generic[S]):

@@ -199,7 +199,7 @@ class Dispatcher:
             if turn:
                 await turn.come(again=attempt > 0)
             session = Session(
-                *(origin, context.streams, context.group, self._codec, expected, turn), only=only
+                origin, context.streams, context.group, self._codec, expected, turn, only
             )
             try:
                 try:

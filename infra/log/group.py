@@ -43,7 +43,7 @@ Observe = Callable[[int, float], None]
 class Pending:
     """An append on its way. Those it was decided upon (`after`) must succeed before it can."""
 
-    __slots__ = ("_outcome", "_waiters", "after", "append", "done", "lost")
+    __slots__ = ("_outcome", "_waiters", "after", "append", "done", "lost", "sent_by")
 
     def __init__(self, append: Append, after: Iterable["Pending"]) -> None:
         self.append = append
@@ -53,6 +53,8 @@ class Pending:
         """Whether it is decided."""
         self.lost: bool = False
         """Whether it is decided and nothing of it was written."""
+        self.sent_by: GroupCommit | None = None
+        """The queue that it has left, to the store."""
         self._outcome: Outcome | LogError | None = None
         self._waiters: list[asyncio.Future[None]] = []
 
@@ -141,11 +143,14 @@ class GroupCommit:
     def _next(self) -> list[Pending]:
         """Take the next batch: up to the first that was decided upon something still on its way."""
         batch: list[Pending] = []
-        waiting, on_their_way = self._waiting, {one for sent in self._sent.values() for one in sent}
+        waiting = self._waiting
         while waiting and len(batch) < self._batch:
-            if any(not one.done and one in on_their_way for one in waiting[0].after):
+            after = waiting[0].after
+            if after and any(one.sent_by is self and not one.done for one in after):
                 break  # those of another log may be on their way there, and are not waited for
             batch.append(waiting.popleft())
+        for pending in batch:
+            pending.sent_by = self
         return batch
 
     async def _write(self, batch: list[Pending]) -> None:

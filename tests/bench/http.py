@@ -78,9 +78,9 @@ def served(bench: Bench, processes: int, number: int) -> Iterator[Client]:
         receipts = bench.folder / f"receipts-{processes}.jsonl"
         receipts.touch()
         servers = [stack.enter_context(api(url)) for _ in range(processes)]
-        client = Client(servers, made, receipts)
-        client.once_each(processes)
-        yield client
+        for server in servers:
+            Client([server], made, receipts).once_each()
+        yield Client(servers, made, receipts)
         check(url, receipts)
 
 
