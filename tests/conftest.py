@@ -4,6 +4,7 @@ The engine's tests run on both stores. What a context does, and how it is told, 
 every such test runs on one of the two; with `--every-store`, or marked so, it runs on both.
 """
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,6 +52,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     gone = set(left)
     items[:] = [item for item in items if item not in gone]
     config.hook.pytest_deselected(items=left)
+
+
+def pytest_collection_finish() -> None:
+    """Python never looks for garbage in what stays until the end: every module and every test."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
