@@ -4,7 +4,6 @@ The engine's tests run on both stores. What a context does, and how it is told, 
 every such test runs on one of the two; with `--every-store`, or marked so, it runs on both.
 """
 
-import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 import structlog
 
 from infra import redis
+from infra.collector import load_quickly, look_rarely
 from infra.settings import Settings
 from infra.system import System
 from infra.wiring import open_system
@@ -54,10 +54,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=left)
 
 
+def pytest_configure() -> None:
+    load_quickly()
+
+
 def pytest_collection_finish() -> None:
     """Python never looks for garbage in what stays until the end: every module and every test."""
-    gc.collect()
-    gc.freeze()
+    look_rarely()
 
 
 @pytest.fixture(autouse=True)
