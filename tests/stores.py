@@ -3,7 +3,9 @@
 import asyncio
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -52,6 +54,7 @@ class Stores:
         if self._template is None:
             self._template = self._folder / "template.db"
             _prepare(f"sqlite:///{self._template}")
+            _without_tokens(self._template)
         file = self._folder / f"{uuid4().hex}.db"
         shutil.copyfile(self._template, file)
         return f"sqlite:///{file}"
@@ -98,6 +101,15 @@ def _prepare(url: str) -> None:
             await (await open_system(settings, features=features)).close()
 
     asyncio.run(migrate())
+
+
+def _without_tokens(file: Path) -> None:
+    """Forget by what caches know a store: each copy is a store of its own."""
+    with closing(sqlite3.connect(file)) as connection, connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        for (table,) in tables.fetchall():
+            if table.endswith("_cached"):
+                connection.execute(f"DELETE FROM {table}")
 
 
 def _remember(url: str) -> None:
