@@ -92,8 +92,10 @@ class Stores:
             _empty(self._hands)
 
     def _url(self, server: str) -> str:
-        own = {"username": self._database, "password": PASSWORD, "database": self._database}
-        return make_url(server).set(**own).render_as_string(hide_password=False)
+        own = make_url(server).set(
+            username=self._database, password=PASSWORD, database=self._database
+        )
+        return own.render_as_string(hide_password=False)
 
     def close(self) -> None:
         """Drop what was made."""
