@@ -13,6 +13,14 @@ THRESHOLDS = (50_000, 20, 50)
 """Objects made since the last look at the youngest; looks at those for one at the older ones."""
 
 
+def load_quickly() -> None:
+    """Let Python look for garbage rarely while modules are loaded, which leave none.
+
+    By its own measure it takes a fifth of the time that a verb takes to begin.
+    """
+    gc.set_threshold(*THRESHOLDS)
+
+
 def look_rarely() -> None:
     """Let Python look for garbage rarely, and never through what is there already."""
     gc.collect()

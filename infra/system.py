@@ -56,7 +56,7 @@ class Source(Protocol):
         ...
 
 
-@dataclass
+@dataclass(repr=False)  # of everything that it holds: whatever mentions it would pay for that
 class System:
     """A running Aorist, or one context of it: what the API and the command line work with."""
 

@@ -138,8 +138,9 @@ class _Builder:
             await self._connect(context, self.opening.database(self.settings.url_of(context)))
 
     async def _connect(self, context: str, database: Database) -> None:
+        if database not in self.databases.values():
+            await reach(database)
         self.databases[context] = database
-        await reach(database)
         self.bells[context] = Bell()
         await migrate(database, context)
         async with database.write() as connection:

@@ -13,6 +13,7 @@ import pytest
 import structlog
 
 from infra import redis
+from infra.collector import load_quickly, look_rarely
 from infra.settings import Settings
 from infra.system import System
 from infra.wiring import open_system
@@ -52,6 +53,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     gone = set(left)
     items[:] = [item for item in items if item not in gone]
     config.hook.pytest_deselected(items=left)
+
+
+def pytest_configure() -> None:
+    load_quickly()
+
+
+def pytest_collection_finish() -> None:
+    """Python never looks for garbage in what stays until the end: every module and every test."""
+    look_rarely()
 
 
 @pytest.fixture(autouse=True)

@@ -46,15 +46,23 @@ async def live(url):
 asyncio.run(live(sys.argv[1]))
 '''
 START = '''
-"""Start once for each change of a file, in a fork that has imported nothing of the house."""
+"""Start once for each change of a file, in a fork that has not loaded the library."""
 
-import asyncio, json, os, pathlib, sys
-import alembic.command, fastapi, psycopg_pool, pydantic_settings, sqlalchemy.ext.asyncio, structlog
+import asyncio, gc, importlib, json, os, pathlib, sys
+import alembic.command
+from api.http import make_app
+from infra.settings import Settings
+from infra.wiring import open_system
+
+for layer in ("domain", "commands", "projections", "sagas", "api"):
+    for file in pathlib.Path(layer).rglob("*.py"):
+        if not {"library", "cli", "__main__.py"} & {*file.parts}:
+            name = ".".join(file.with_suffix("").parts)
+            importlib.import_module(name.removesuffix(".__init__"))
+assert not [name for name in sys.modules if ".library" in name]
+gc.freeze()
 
 async def start(url):
-    from api.http import make_app
-    from infra.settings import Settings
-    from infra.wiring import open_system
     system = await open_system(Settings(database_url=url))
     try:
         make_app(system)
@@ -86,4 +94,38 @@ for name, (file, was, becomes, _) in json.load(sys.stdin).items():
     found[name] = said(sys.argv[1])
     path.write_text(text)
 print(json.dumps(found))
+'''
+COMMANDS = '''
+"""Run the command line for each line of input, in a fork that has not loaded the library."""
+
+import gc, json, os, sys
+import api.cli._schemas
+from api.cli import main, program
+
+program()  # loads every verb
+assert not [name for name in sys.modules if ".library" in name]
+gc.freeze()
+
+def ran(words):
+    read, write = os.pipe()
+    if (child := os.fork()) == 0:
+        os.dup2(write, 1)
+        os.dup2(write, 2)
+        sys.argv = ["aorist", *words]
+        code = 1
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code or 0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        said = pipe.read()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
+
+for line in sys.stdin:
+    print(json.dumps(ran(json.loads(line))), flush=True)
 '''

@@ -67,7 +67,9 @@ class Scenario:
         async def awaited() -> T:
             return await work
 
-        return self._runner.run(awaited())
+        # Not the runner's own `run`: that asks for the handler of Ctrl-C each time, and Python
+        # writes out what came of the work on the way.
+        return self._runner.get_loop().run_until_complete(awaited())
 
     def close(self) -> None:
         """Release everything."""

@@ -217,11 +217,15 @@ def topic_in(folder: Path, file: str = "", old: str = "", new: str = "") -> str:
     return done.stdout.strip()
 
 
-def test_another_process_with_the_same_code_has_the_same_shape(tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    same = topic_in(tmp_path)
+@pytest.fixture(scope="module")
+def same(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The topic where nothing differs."""
+    return topic_in(tmp_path_factory.mktemp("same"))
+
+
+def test_another_process_with_the_same_code_has_the_same_shape(same: str, tmp_path: Path) -> None:
     assert same.startswith("there.counter@")
-    assert topic_in(tmp_path) == topic_in(tmp_path / "elsewhere") == same
+    assert topic_in(tmp_path) == same, "elsewhere too"
     assert topic_in(tmp_path, "there/unrelated.py", "1", "2") == same
 
 
@@ -234,5 +238,9 @@ def test_another_process_with_the_same_code_has_the_same_shape(tmp_path: Path) -
         ("there/helper.py", "\n)\n", "\n)\nNUMBER *= 2\n"),
     ],
 )
-def test_whatever_could_fold_otherwise_is_another_shape(tmp_path: Path, change: Any) -> None:
-    assert topic_in(tmp_path) != topic_in(tmp_path, *change)
+def test_whatever_could_fold_otherwise_is_another_shape(
+    same: str, tmp_path: Path, change: Any
+) -> None:
+    other = topic_in(tmp_path, *change)
+    assert other.startswith("there.counter@")
+    assert other != same

@@ -1,6 +1,7 @@
 """Any value of a type, as Hypothesis draws it: for facts and states, from what they declare."""
 
 from datetime import UTC, timedelta
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as some
@@ -55,6 +56,7 @@ def values(described: inspect.Type) -> some.SearchStrategy[Any]:
     return PLAIN[type(described)]
 
 
+@cache
 def values_of(struct: type) -> some.SearchStrategy[Any]:
     """Return a strategy for any instance of a struct."""
     return values(inspect.type_info(struct))

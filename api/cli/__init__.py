@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from infra.collector import load_quickly
+
 HELP = "Aorist: commands in, facts kept for ever, read models out."
 
 Config = Annotated[
@@ -47,4 +49,5 @@ def program() -> typer.Typer:
 
 def main() -> None:
     """Run the program."""
+    load_quickly()
     program()()

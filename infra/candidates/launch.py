@@ -3,6 +3,7 @@
 Nothing of this program is imported before it can be told what goes wrong with that.
 """
 
+import gc
 import importlib
 import json
 import sys
@@ -10,10 +11,14 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
+LOADED_AT_ONCE = 50_000
+"""Objects that loading makes before Python looks which of them are garbage."""
+
 
 def main() -> None:
     """Run over what standard input says; a failure is the last line, `{"failed": …}`."""
     given = sys.stdin.buffer.read()
+    gc.set_threshold(LOADED_AT_ONCE)  # Python would look for garbage all the while
     try:
         features = importlib.import_module("infra.discovery").discover()
         rerun = importlib.import_module("infra.candidates.rerun")

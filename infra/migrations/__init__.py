@@ -6,22 +6,30 @@ Read-model tables are not here: they can be rebuilt from the log, so the engine 
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command, op
-from alembic import context as alembic
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from psycopg.errors import InsufficientPrivilege
-from sqlalchemy import Connection, text
+from sqlalchemy import Column, Connection, MetaData, Table, Text, select, text
 from sqlalchemy.exc import ProgrammingError
 
 from infra.database import Database
 from infra.log.port import LogError
 
+if TYPE_CHECKING:
+    # Loaded where tables are made: a program that finds them made does not need it.
+    from alembic.config import Config
 
-def _config() -> Config:
+VERSIONS = Path(__file__).parent / "versions"
+IS_THERE = {
+    True: "SELECT 1 FROM sqlite_master WHERE name = :context || '_alembic_version'",
+    False: "SELECT 1 FROM pg_tables WHERE schemaname = :context AND tablename = 'alembic_version'",
+}
+"""Whether a context has a revision at all: in SQLite, and in PostgreSQL."""
+
+
+def _config() -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "os")
@@ -30,8 +38,8 @@ def _config() -> Config:
 
 @cache
 def latest() -> str:
-    """Return the newest revision that this program knows."""
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
+    """Return the newest revision that this program knows: files are numbered in their order."""
+    return max(file.name.partition("_")[0] for file in VERSIONS.glob("[0-9]*.py"))
 
 
 def version_options(context: str, *, sqlite: bool) -> dict[str, Any]:
@@ -43,8 +51,11 @@ def version_options(context: str, *, sqlite: bool) -> dict[str, Any]:
 
 def run_script(name: str) -> None:
     """Run a revision's SQL, written for the kind of store at hand, for the context."""
+    from alembic import context as alembic
+    from alembic import op
+
     connection = op.get_bind()
-    file = Path(__file__).parent / "versions" / f"{name}.{connection.dialect.name}.sql"
+    file = VERSIONS / f"{name}.{connection.dialect.name}.sql"
     script = file.read_text(encoding="utf-8")
     for statement in script.replace("{context}", alembic.config.attributes["context"]).split(
         "\n---\n"
@@ -65,6 +76,8 @@ async def migrate(database: Database, context: str) -> None:
         return  # the usual case, and much faster than to have it found out by alembic
 
     def upgrade(connection: Connection) -> None:
+        from alembic import command
+
         if not database.is_sqlite:
             connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{context}"'))
         config = _config()
@@ -93,10 +106,13 @@ async def _upgrade(database: Database, upgrade: Callable[[Connection], None]) ->
 
 async def revision(database: Database, context: str) -> str | None:
     """Return the revision that the log of `context` is at; None when it has no tables."""
-
-    def current(connection: Connection) -> str | None:
-        options = version_options(context, sqlite=database.is_sqlite)
-        return MigrationContext.configure(connection, opts=options).get_current_revision()
-
     async with database.read() as connection:
-        return await connection.run_sync(current)
+        there = await connection.execute(text(IS_THERE[database.is_sqlite]), {"context": context})
+        if there.scalar() is None:
+            return None
+        return (await connection.execute(select(_kept_in(context)))).scalar()
+
+
+@cache
+def _kept_in(context: str) -> Table:
+    return Table("alembic_version", MetaData(), Column("version_num", Text), schema=context)

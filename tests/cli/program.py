@@ -4,18 +4,18 @@ import json
 import os
 import re
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from typer.testing import CliRunner
 
-from api.cli import program
-from tests.source import ROOT
+from api.cli import main, program
+from tests.log.crew import processes
 
 Line = dict[str, Any]
 
@@ -63,15 +63,13 @@ class Program:
         assert done.exit_code == code, f"{done.exit_code}: {done.stdout}{done.stderr}"
         return Ended(done.exit_code, done.stdout, done.stderr)
 
-    def start(self, *words: object) -> subprocess.Popen[bytes]:
+    def start(self, *words: object) -> BaseProcess:
         """Run a verb in a process of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "api", "--database-url", self.url, *map(str, words)],
-            cwd=ROOT,
-            env={**os.environ, "AORIST_READER_POLL_MS": "20"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        given = ["--database-url", self.url, *map(str, words)]
+        env = {**os.environ, "AORIST_READER_POLL_MS": "20"}
+        started = processes.Process(target=_run, args=(given, env), daemon=True)
+        started.start()
+        return started
 
     def file(self, *lines: Line | str | bytes) -> Path:
         """Write a file of commands; text and bytes go in as they are."""
@@ -90,6 +88,17 @@ class Program:
         with psycopg.connect(self.url) as postgres:
             cursor = postgres.execute(statement.encode())
             return list(cursor.fetchall()) if cursor.description else []
+
+
+def _run(words: list[str], env: dict[str, str]) -> None:
+    """Be the program: it says nothing, and its settings are those of `env`."""
+    os.environ.clear()
+    os.environ.update(env)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in range(3):
+        os.dup2(nothing, number)
+    sys.argv = ["aorist", *words]
+    main()
 
 
 def _written(line: Line | str | bytes) -> bytes:

@@ -51,7 +51,7 @@ def test_a_run_beside_a_worker_has_every_effect_once(aorist: Program) -> None:
         assert done["accepted"] == len(lines)
     finally:
         worker.terminate()
-        worker.wait(MAX_WAIT_S)
+        worker.join(MAX_WAIT_S)
     rows = aorist.sql("SELECT balance FROM banking.accounts ORDER BY balance")
     assert [balance for (balance,) in rows] == [90, 199 * 100 - 90]
     assert "everything holds" in aorist("check").out

@@ -28,7 +28,7 @@ def working(lived: Program) -> Iterator[Callable[[], None]]:
     yield lambda: processes.append(lived.start("work", "--context", "banking"))
     for process in processes:
         process.terminate()
-        process.wait(MAX_WAIT_S)
+        process.join(MAX_WAIT_S)
 
 
 def until(ready: Callable[[], bool]) -> None:

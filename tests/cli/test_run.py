@@ -86,11 +86,11 @@ def test_a_killed_run_is_finished_by_running_it_again(aorist: Program) -> None:
     file = aorist.file(*lines)
     process = aorist.start("run", file, "--concurrency", "40")
     until = time.monotonic() + MAX_WAIT_S
-    while receipts(aorist) < KILLED_AFTER and process.poll() is None:
+    while receipts(aorist) < KILLED_AFTER and process.is_alive():
         assert time.monotonic() < until
         time.sleep(LOOK_EVERY_S)
     process.kill()
-    process.wait()
+    process.join()
     before = receipts(aorist)
     assert before < len(lines), "it was killed in the middle"
     done = aorist("run", file, "--json").json

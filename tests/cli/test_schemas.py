@@ -5,12 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from infra.discovery import discover
 from tests.cli.program import Program
+from tests.library_programs import COMMANDS
 from tests.source import CONTEXTS, ROOT
 from tests.test_adding_a_context import house_in
 
@@ -26,6 +28,14 @@ class House:
     def __init__(self, folder: Path) -> None:
         self.folder = house_in(folder)
         shutil.copytree(ROOT / "schemas", self.folder / "schemas")
+        self._program = subprocess.Popen(
+            [sys.executable, "-c", COMMANDS],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.aorist("generate")
         self.git("init", "--quiet")
         self.git("add", "--all")
@@ -36,16 +46,16 @@ class House:
         subprocess.run(["git", *who, *words], cwd=self.folder, check=True)
 
     def aorist(self, *words: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "api", "schemas", *words],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        assert self._program.stdin
+        assert self._program.stdout
+        print(json.dumps(["schemas", *words]), file=self._program.stdin, flush=True)
+        ended, said = json.loads(self._program.stdout.readline())
+        assert ended == code, said
+        return str(said)
+
+    def close(self) -> None:
+        with self._program:  # closes its input, at which it ends
+            pass
 
     def change(self, name: str, old: str, new: str) -> None:
         path = self.folder / name
@@ -60,8 +70,10 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory) -> House:
-    return House(tmp_path_factory.mktemp("schemas"))
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    made = House(tmp_path_factory.mktemp("schemas"))
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ END_S = 60
 """How long a process may go on after it was told its work."""
 
 # Forked from a server that has imported everything already: a process starts in milliseconds.
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(
-    ["pytest", "infra.wiring", "tests.log.load", "tests.probe.features"]
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(
+    ["pytest", "tests.cli.program", "tests.log.load", "tests.log.loaded", "tests.probe.features"]
 )
 
 Link = Connection
@@ -29,8 +29,8 @@ class Member:
     """One process: it does `work(link, *given)` in an event loop of its own."""
 
     def __init__(self, work: Work, *given: Any) -> None:
-        self.link, theirs = _processes.Pipe()
-        self._process = _processes.Process(target=_run, args=(theirs, work, given), daemon=True)
+        self.link, theirs = processes.Pipe()
+        self._process = processes.Process(target=_run, args=(theirs, work, given), daemon=True)
         self._process.start()
         theirs.close()
         self.heard: list[Any] = []

@@ -1,9 +1,6 @@
 """Many writers on one log: other threads, other processes, other systems."""
 
 import asyncio
-import json
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
@@ -11,8 +8,8 @@ from infra.log.port import Accepted
 from infra.settings import Settings
 from infra.wiring import open_system
 from tests.log.appends import append, fact, store_of
+from tests.log.crew import Link, crew, hear_all
 from tests.probe.features import FEATURES
-from tests.source import ROOT
 
 WRITERS = 3
 BATCHES = 15
@@ -39,6 +36,11 @@ async def write_batches(settings: Settings, writer: int) -> list[int]:
     finally:
         await system.close()
     return positions
+
+
+async def tell_batches(link: Link, settings: Settings, writer: int) -> None:
+    """Do so in a process of its own."""
+    link.send(await write_batches(settings, writer))
 
 
 def _stream(writer: int, number: int, index: int) -> UUID:
@@ -68,18 +70,8 @@ def test_threads_that_append_at_once_leave_no_gap(probe, settings: Settings) -> 
 
 
 def test_processes_that_append_at_once_leave_no_gap(probe, settings: Settings) -> None:
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", __name__, settings.model_dump_json(), str(writer)],
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-        )
-        for writer in range(WRITERS)
-    ]
-    positions = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
+    with crew() as writers:
+        members = [writers.start(tell_batches, settings, number) for number in range(WRITERS)]
+        hear_all(members)
+        positions = [found for member in members for found in member.heard]
     expect_gapless(probe, positions)
-
-
-if __name__ == "__main__":
-    given = Settings.model_validate_json(sys.argv[1])
-    print(json.dumps(asyncio.run(write_batches(given, int(sys.argv[2])))))

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 
+from infra import migrations
 from infra.database import Database
 from infra.log.blocking import BlockingLog
 from infra.migrations import migrate, revision
@@ -56,3 +58,8 @@ def test_receipts_from_before_there_were_roles_have_none_and_new_ones_do(older: 
         log.close()
     assert (old.actor, old.reason, old.roles) == ("ann", "because", None)
     assert (new.version, new.position, new.roles) == (1, 1, "auditor,teller")
+
+
+def test_the_newest_file_is_the_newest_revision() -> None:
+    script = ScriptDirectory(str(migrations.VERSIONS.parent))
+    assert script.get_current_head() == migrations.latest()
