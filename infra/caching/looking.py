@@ -11,7 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 from infra.caching.stamps import Stamp, Stamps
 from infra.database import Database, first_line
 from infra.log.port import Unavailable
-from infra.log.postgres import AWAY
+from infra.log.postgres_errors import AWAY
 
 T = TypeVar("T")
 
