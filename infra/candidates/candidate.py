@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-import tarfile
+import zipfile
 from pathlib import Path
 
 from infra.discovery import LAYERS
@@ -26,11 +26,11 @@ async def layers_of(code: str, folder: Path) -> Path:
     """
     if (found := _checkout(code)) is not None:
         return found
-    archive = await _git("archive", "--format=tar", f"{code}^{{commit}}", "--", *LAYERS)
+    archive = await _git("archive", "--format=zip", f"{code}^{{commit}}", "--", *LAYERS)
     if archive is None:
         raise NoCandidate(f"{code} is no folder, and no revision of the checkout in {ROOT}")
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(folder, filter="data")
+    with zipfile.ZipFile(io.BytesIO(archive)) as layers:
+        layers.extractall(folder)
     return folder
 
 

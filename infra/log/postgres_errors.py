@@ -7,6 +7,7 @@ import psycopg
 from psycopg import errors
 from psycopg_pool import PoolTimeout
 
+from infra.database import first_line
 from infra.log.port import LogError, Rejected, Taken, Unavailable
 
 REFUSED_VALUES = (
@@ -34,12 +35,8 @@ def told() -> Iterator[None]:
         yield
     except REFUSED_VALUES as error:
         refusal = Taken if isinstance(error, errors.UniqueViolation) else Rejected
-        raise refusal(f"the store refused a value: {_first_line(error)}") from error
+        raise refusal(f"the store refused a value: {first_line(error)}") from error
     except AWAY as error:
-        raise Unavailable(f"PostgreSQL does not answer: {_first_line(error)}") from error
+        raise Unavailable(f"PostgreSQL does not answer: {first_line(error)}") from error
     except psycopg.Error as error:
-        raise LogError(f"PostgreSQL refused the statement: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+        raise LogError(f"PostgreSQL refused the statement: {first_line(error)}") from error

@@ -91,7 +91,7 @@ class Bench:
             "load": os.getloadavg()[0],
             "system": platform.platform(),
             "processor": _processor(),
-            "python": sys.version.split()[0],
+            "python": f"{sys.version.split()[0]} ({sys.base_prefix})",
             "sqlite": sqlite3.sqlite_version,
             "postgres": shown,
             "packages": {name: version(name) for name in ("eventsourcing", "psycopg", "fastapi")},

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -14,9 +15,13 @@ from tests.bench.ours import accounts, opened
 from tests.bench.reference import reference_table
 from tests.bench.serving import CONNECTIONS, Client, api, bare_app
 
-HTTP, FOUR = "http", "http (four processes)"
-BARE = "bare FastAPI"
+HTTP, BARE = "http", "bare FastAPI"
+FOUR, ONE = "four processes", "one process"
+"""With `CONNECTIONS` for each of four, which are `MANY` in all, and as many for the one."""
+SHARED = "four processes, 32 connections"
+"""With no more in all than one process has in `HTTP`."""
 PROCESSES = 4
+MANY = PROCESSES * CONNECTIONS
 
 GAPS = "SELECT count(*) = coalesce(max(position), 0) AND min(position) = 1 FROM banking.events"
 VERSIONS = """
@@ -90,10 +95,15 @@ def _open(bench: Bench, names: frozenset[str]) -> Iterator[Mapping[str, Contende
     bench.note("http_connections", CONNECTIONS)
     with ExitStack() as stack:
         client = stack.enter_context(served(bench, 1, number))
-        contenders: dict[str, Contender] = {HTTP: client.load}
-        if FOUR in names:
+        contenders: dict[str, Contender] = {
+            HTTP: client.load,
+            ONE: partial(client.load, connections=MANY),
+        }
+        if names & {FOUR, SHARED}:
             bench.note("api_processes", PROCESSES)
-            contenders[FOUR] = stack.enter_context(served(bench, PROCESSES, number)).load
+            four = stack.enter_context(served(bench, PROCESSES, number))
+            contenders[FOUR] = partial(four.load, connections=MANY)
+            contenders[SHARED] = four.load
         if BARE in names:
             url = stack.enter_context(bench.database())
             with opened(url):
@@ -115,7 +125,8 @@ GROUP = Group(
             unit=" ms",
             at_most=1,
         ),
-        Figure(name="processes", ours=FOUR, reference=(HTTP,), at_least=1),
+        Figure(name="processes", ours=FOUR, reference=(ONE, HTTP), at_least=1),
+        Figure(name="processes-shared", ours=SHARED, reference=(HTTP,)),
     ),
     open=_open,
 )

@@ -149,9 +149,9 @@ class Client:
             raise LoadFailed(str(failure))
         return measured
 
-    def load(self, seconds: float) -> dict[str, Any]:
+    def load(self, seconds: float, connections: int = CONNECTIONS) -> dict[str, Any]:
         """Load the servers as much as the connections can."""
-        return self.finish(self.start(seconds=seconds), seconds)
+        return self.finish(self.start(seconds=seconds, connections=connections), seconds)
 
     def once_each(self) -> dict[str, Any]:
         """Make a deposit on each account: one server knows them all afterwards."""
