@@ -16,8 +16,11 @@ from infra.log.codec import Codec
 from infra.log.histories import PlacedFact
 from infra.log.port import LogError, Store
 
-MAX_FACTS = 2_000
-"""Facts in one read."""
+MAX_FACTS = 500
+"""Facts in one read; nothing else is done while they are taken."""
+MAX_BEHIND = 20_000
+"""Facts before the end of the log that it begins with. What others appended while nobody listened
+is in them, so that not each old state has to be found out by a command that is overtaken."""
 POLL_S = 0.01
 """How often it looks: as long as another's fact goes unnoticed."""
 IDLE_S = 2.0
@@ -40,6 +43,8 @@ class Following:
         self._know = know
         self._renew = renew
         self._task: asyncio.Task[None] | None = None
+        self._seen = 0
+        """The position of the last fact that it has taken."""
 
     def begin(self) -> None:
         """Follow from here on: another process writes too."""
@@ -55,12 +60,12 @@ class Following:
     async def _run(self) -> None:
         clock = asyncio.get_running_loop().time
         try:
-            position = await self._store.head()
+            self._seen = max(self._seen, await self._store.head() - MAX_BEHIND)
             useful = clock()
             while clock() - useful < IDLE_S:
-                facts = await self._store.histories.behind(position, MAX_FACTS)
+                facts = await self._store.histories.behind(self._seen, MAX_FACTS)
                 if facts:
-                    position = facts[-1][0]
+                    self._seen = facts[-1][0]
                     if self._take(facts):
                         useful = clock()
                 if len(facts) < MAX_FACTS:

@@ -54,6 +54,16 @@ def test_after_the_first_conflict_states_are_brought_up_to_date(
     assert answer.receipt.version == 9
 
 
+def test_what_was_missed_before_the_first_conflict_is_made_up_for(
+    probe: Scenario, other: System
+) -> None:
+    probe.send(StartJob(job_id=B, name="fill"))
+    probe.send(PushJob(job_id=B), to=other)
+    assert cached(probe.system, B) == 1
+    overtake(probe, other)
+    probe.run(until(lambda: cached(probe.system, B) == 2))
+
+
 def test_what_is_not_in_memory_is_left_alone(probe: Scenario, other: System) -> None:
     overtake(probe, other)
     probe.send(StartJob(job_id=B, name="fill"), to=other)
