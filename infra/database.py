@@ -1,6 +1,5 @@
 """One database: its engines, its write turn, and how a context's tables are named in it."""
 
-import asyncio
 import hashlib
 import re
 import sqlite3
@@ -18,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from infra.log.port import Rejected, Unavailable
 from infra.secrecy import shown_url
+from infra.writeturn import WriteTurn
 
 SQLITE_BUSY_S = 30.0
 """How long a process waits for another one's write to a SQLite file."""
@@ -74,7 +74,7 @@ class Database:
         self.url = parsed
         self.read_only = read_only
         """Whether the database itself refuses to change anything for these connections."""
-        self.turn = asyncio.Lock()
+        self.turn = WriteTurn()
         """SQLite has one writer at a time; within this process they queue here, in order."""
         if self.is_sqlite:
             self.path = Path(parsed.database or "")
@@ -141,7 +141,7 @@ class Database:
         What it reads is of one state of the database if it is asked for; in SQLite it always is.
         """
         if self.is_sqlite:
-            async with self.turn, self._told(), self.writer.begin() as connection:
+            async with self.turn.alone(), self._told(), self.writer.begin() as connection:
                 yield await _translated(connection, schema)
         else:
             async with self._told(), self.writer.connect() as connection:

@@ -80,7 +80,7 @@ class Batch:
             for n in range(len(self.appends))
         ]
 
-    def accepted(self, context: str, base: int, time: datetime) -> list[Outcome | None]:
+    def accepted(self, context: str, base: int, time: datetime) -> list[Accepted]:
         """Return the outcomes of a batch that is in the log behind position `base`."""
         return [
             Accepted(context, append, base + last, time)

@@ -94,7 +94,7 @@ class PostgresStore:
                 raise
         self.waited_s = found[0].waited_s
         if found[0].outcome == "accepted":
-            return made.accepted(self.context, found[0].number, found[0].moment)
+            return [*made.accepted(self.context, found[0].number, found[0].moment)]
         stale, repeated = {}, {}
         for outcome, number, *_ in found:
             if outcome == "stale":

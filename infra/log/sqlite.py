@@ -30,6 +30,8 @@ from infra.log.sqlite_histories import SQLiteHistories, transaction
 
 T = TypeVar("T")
 
+AHEAD = 2
+"""Batches on their way at once: while one is written, the next one is there."""
 READ_THREADS = 2
 MAX_INT = 2**63 - 1
 REFUSED_VALUES = (
@@ -56,25 +58,27 @@ class SQLiteStore:
 
     def __init__(self, database: Database, context: str) -> None:
         self.context = context
-        self.ahead = 1  # its thread and this one's take turns in the interpreter
+        self.ahead = AHEAD
         self.waited_s = 0.0  # one process writes to a file, as a rule
         self.histories: Histories = SQLiteHistories(context, self._in_reading, self._in_writing)
         self._database = database
         self._write_thread = ThreadPoolExecutor(1, f"{context}-log-writer")
         self._read_threads = ThreadPoolExecutor(READ_THREADS, f"{context}-log-reader")
         self._writer: sqlite3.Connection | None = None
+        self._appending: SQLiteAppend | None = None
         self._readers: list[sqlite3.Connection] = []
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────
 
     async def append(self, batch: Sequence[Append]) -> list[Outcome | None]:
         """Write the whole batch in one transaction, or nothing."""
-        async with self._database.turn:
+        async with self._database.turn.together():
             return await self._in(self._write_thread, lambda: self._append(Batch(batch)))
 
     def _append(self, batch: Batch) -> list[Outcome | None]:
-        with self._writing() as connection:
-            return SQLiteAppend(connection, self.context)(batch)
+        if self._appending is None:
+            self._appending = SQLiteAppend(self._connected(), self.context)
+        return self._appending(batch)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
@@ -177,7 +181,7 @@ class SQLiteStore:
         for connection in [self._writer, *self._readers]:
             if connection is not None:
                 connection.close()
-        self._writer, self._readers = None, []
+        self._writer, self._appending, self._readers = None, None, []
         self._write_thread.shutdown()
         self._read_threads.shutdown()
 
@@ -185,17 +189,21 @@ class SQLiteStore:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
+        writer = self._connected()
+        with transaction(writer, "BEGIN IMMEDIATE"):
+            yield writer
+
+    def _connected(self) -> sqlite3.Connection:
         if self._writer is None:
             self._writer = self._database.connect()
-        with transaction(self._writer, "BEGIN IMMEDIATE"):
-            yield self._writer
+        return self._writer
 
     async def _in_writing(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def written() -> T:
             with self._writing() as connection:
                 return work(connection)
 
-        async with self._database.turn:
+        async with self._database.turn.alone():
             return await self._in(self._write_thread, written)
 
     async def _in_reading(self, work: Callable[[sqlite3.Connection], T]) -> T:

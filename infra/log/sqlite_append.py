@@ -1,4 +1,4 @@
-"""What one batch of appends does in a SQLite file, within a transaction that its caller opens."""
+"""What one batch of appends does in a SQLite file: one transaction, all or nothing."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -10,6 +10,8 @@ from infra.log import rows
 from infra.log.batch import Batch
 from infra.log.plain import event_row, plain_all, receipt_row
 from infra.log.port import Accepted, Outcome, Stale, Stored
+from infra.log.sqlite_batch import SQLiteBatch
+from infra.log.sqlite_histories import transaction
 
 MAX_ROWS = 16
 """Rows in one statement. Each step of a statement lets go of the interpreter and must get it
@@ -43,12 +45,38 @@ class SQLiteAppend:
     def __init__(self, connection: sqlite3.Connection, context: str) -> None:
         self._connection = connection
         self._context = context
+        self._batch = SQLiteBatch(connection, context)
+        self._end: tuple[int, str] | None = None
+        """The log's last position and time, as they were left here."""
         self._place, self._places, self._head, self._new_head = (
             statement.format(context=context) for statement in (PLACE, PLACES, HEAD, NEW_HEAD)
         )
 
     def __call__(self, batch: Batch) -> list[Outcome | None]:
         """Write the whole batch and return its outcomes, or write nothing."""
+        outcomes = self._at_once(batch)
+        if outcomes is None:
+            with transaction(self._connection, "BEGIN IMMEDIATE"):
+                outcomes = self._closely(batch)
+        return outcomes
+
+    def _at_once(self, batch: Batch) -> list[Outcome | None] | None:
+        """Write a batch that nothing stands against by one statement; None for another one."""
+        if self._end is None or batch.stale:
+            return None
+        end, self._end = self._end, None
+        time, outcomes = self._accepted(batch, *end)
+        if not self._batch.write(batch, end, outcomes, time):
+            return None
+        self._end = end[0] + len(batch.facts), time
+        return [*outcomes]
+
+    def _accepted(self, batch: Batch, base: int, last: str) -> tuple[str, list[Accepted]]:
+        time = max(last, datetime.now(UTC).isoformat(timespec="microseconds"))
+        return time, batch.accepted(self._context, base, datetime.fromisoformat(time))
+
+    def _closely(self, batch: Batch) -> list[Outcome | None]:
+        """Find out which appends stand against a batch; write it when none does."""
         repeated = self._repeated(batch)
         stale = batch.stale | self._stale(batch)
         if repeated or stale:
@@ -77,20 +105,17 @@ class SQLiteAppend:
 
     def _insert(self, batch: Batch) -> list[Outcome | None]:
         base, last = self._connection.execute(self._head).fetchone()
-        time = max(last, datetime.now(UTC).isoformat(timespec="microseconds"))
-        outcomes = batch.accepted(self._context, base, datetime.fromisoformat(time))
+        time, outcomes = self._accepted(batch, base, last)
         facts = enumerate(batch.facts, base + 1)
         appends = batch.appends
         self._all(EVENTS, [event_row(n, row, appends[row.append].origin, time) for n, row in facts])
-        self._all(
-            RECEIPTS,
-            [receipt_row(one, time) for one in outcomes if isinstance(one, Accepted)],
-        )
+        self._all(RECEIPTS, [receipt_row(one, time) for one in outcomes])
         if batch.tracked:
             places = [(tracked.reader, tracked.position) for _, tracked in batch.tracked]
             self._connection.executemany(self._places, places)
-        self._connection.execute(self._new_head, (base + len(batch.facts), time))
-        return outcomes
+        self._end = base + len(batch.facts), time
+        self._connection.execute(self._new_head, self._end)
+        return [*outcomes]
 
     def _all(self, statement: str, values: Sequence[tuple[object, ...]]) -> list[Any]:
         """Run a statement for all rows of values; returns all that it found, in their order."""
