@@ -22,9 +22,9 @@ RECEIPT = tuple(rows.RECEIPT_COLUMNS.split(", "))
 FACT = ("position", "stream", "version", "topic", "data")
 CHECK = ("stream", "expected")
 NO_FACT, NO_CHECK = (None,) * len(FACT), (None,) * len(CHECK)
-PLACED = "base, since, head, is_first"
-"""The log's end before the batch, in its first row; the position after it, in its last row; and
-whether a row is its append's first."""
+PLACED = "base, since, head, is_first, reader, place"
+"""The log's end before the batch, in its first row; the position after it, in its last row; whether
+a row is its append's first; and the position that a reader has with it, in that row."""
 
 
 def _slots(kind: str, names: Sequence[str]) -> list[list[str]]:
@@ -56,6 +56,9 @@ WRITTEN = """
 """
 DONE = """
     INSERT INTO {{context}}_receipts ({names}) SELECT {receipt} WHERE NEW.is_first;
+    INSERT INTO {{context}}_readers (name, position)
+    SELECT NEW.reader, NEW.place WHERE NEW.reader IS NOT NULL
+        ON CONFLICT (name) DO UPDATE SET position = excluded.position;
     UPDATE {{context}}_head SET position = NEW.head, time = NEW.time WHERE NEW.head IS NOT NULL;
 """
 TRIGGER = "\n".join(
@@ -63,6 +66,8 @@ TRIGGER = "\n".join(
         "CREATE TEMP TRIGGER {context}_writing INSTEAD OF INSERT ON {context}_batch BEGIN",
         "SELECT RAISE(ABORT, 'moved') FROM {context}_head",
         " WHERE position <> NEW.base OR time <> NEW.since;",
+        "SELECT RAISE(ABORT, 'moved') FROM {context}_readers",
+        " WHERE name = NEW.reader AND position >= NEW.place;",
         *[MOVED.format(stream=stream, expected=expected) for stream, expected in CHECKS],
         *[WRITTEN.format(fact=_new(fact), position=fact[0]) for fact in FACTS],
         DONE.format(names=rows.RECEIPT_COLUMNS, receipt=_new(RECEIPT)),
@@ -88,11 +93,11 @@ class SQLiteBatch:
     ) -> bool:
         """Write the whole batch behind the log's `end`, or nothing; tell whether it was.
 
-        It is not when the log or a stream has moved, a key was used, or it has too many rows: then
-        it must be looked at closely. Raises sqlite3's errors, and `Rejected`.
+        It is not when the log, a stream or a reader has moved, a key was used, or it has too many
+        rows: then it must be looked at closely. Raises sqlite3's errors, and `Rejected`.
         """
         lines = list(_lines(batch, end, outcomes, time))
-        if batch.tracked or not 0 < len(lines) <= MAX_ROWS:
+        if not 0 < len(lines) <= MAX_ROWS:
             return False
         number = 1 << (len(lines) - 1).bit_length()
         values = plain_all(lines) + [None] * (len(COLUMNS) * (number - len(lines)))
@@ -119,6 +124,8 @@ def _lines(
             check = next(checks)
         receipt = receipt_row(accepted, time)
         traceparent = accepted.append.origin.traceparent
+        moved = accepted.append.tracked
+        tracked = (moved.reader, moved.position) if moved else (None, None)
         # No fact goes before the append's last check, which may be of the same stream.
         first = max(0, len(own) - 1) // SLOTS * SLOTS
         stop = max(first + len(facts), len(own), 1)
@@ -128,6 +135,7 @@ def _lines(
                 *(end if number == start == 0 else (None, None)),
                 head if number == len(outcomes) - 1 and start + SLOTS >= stop else None,
                 start == 0,
+                *(tracked if start == 0 else (None, None)),
                 *receipt,
                 traceparent,
                 *_facts(facts[at : at + SLOTS] if start >= first else (), position + at),

@@ -10,7 +10,17 @@ import pytest
 
 from infra.database import Database
 from infra.log.batch import Batch
-from infra.log.port import Accepted, Append, Encoded, Outcome, Refusal, Repeated, Stale, Write
+from infra.log.port import (
+    Accepted,
+    Append,
+    Encoded,
+    Outcome,
+    Refusal,
+    Repeated,
+    Stale,
+    Tracked,
+    Write,
+)
 from infra.log.sqlite_append import SQLiteAppend
 from infra.log.sqlite_batch import MAX_ROWS
 from tests.log.appends import A, B, C, append, fact, origin
@@ -24,6 +34,7 @@ TABLES = {
     " causation_id, address, agent, reason, roles, stream, version, position, facts,"
     " refusal_code, refusal_detail, refusal_type",
     "head": "position",
+    "readers": "name, position",
 }
 
 
@@ -90,7 +101,9 @@ def mixed() -> list[Append]:
         append(B, 0, refusal=Refusal("job_over", "it is over")),
         Append(origin=origin(), writes=many),
         Append(origin=origin(), writes=(Write(UUID(int=0x200), None, (fact(),), (4,)),)),
-        append(A, 4),
+        append(A, 4, fact(), tracked=Tracked("probe.saga", 7)),
+        append(A, 5, tracked=Tracked("probe.saga", 9)),
+        append(B, 0, tracked=Tracked("probe.other", 3)),
     ]
 
 
@@ -103,7 +116,8 @@ def test_both_ways_write_the_same(log: Log, wary: Log) -> None:
     wary.append(*appends)
     assert (log.closely, wary.closely) == (1, 2)
     assert log.rows() == wary.rows()
-    assert len(log.rows()["events"]) == 3 + 1 + 9 + 1
+    assert len(log.rows()["events"]) == 3 + 1 + 9 + 1 + 1
+    assert log.rows()["readers"] == [("probe.other", 3), ("probe.saga", 9)]
 
 
 def reading(*streams: UUID) -> Append:
@@ -131,6 +145,14 @@ def test_what_is_stale_is_found_and_nothing_is_written(
     assert log.append(append(B, 0, fact()), wrong) == [None, outcome]
     assert log.rows() == before
     assert log.closely == 2
+
+
+def test_a_reader_that_has_moved_on_is_found(log: Log) -> None:
+    log.append(append(A, 0, fact(), tracked=Tracked("probe.saga", 7)))
+    before = log.rows()
+    late = append(B, 0, fact(), tracked=Tracked("probe.saga", 7))
+    assert log.append(late) == [Stale(None)]
+    assert (log.rows(), log.closely) == (before, 2)
 
 
 def test_a_key_that_was_used_is_found(log: Log) -> None:
