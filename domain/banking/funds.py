@@ -45,8 +45,10 @@ RECENT = 128
 It is the second guard: the log keeps every command's idempotency key for ever. This one catches
 a posting that is sent again under another key while fewer than `RECENT` others came between.
 """
-FORGOTTEN_AT_ONCE = 32
-"""Postings beyond `RECENT` that are forgotten together, so that most facts copy them once."""
+POSTINGS = {"credit": b"c", "debit": b"b", "deposit": b"d", "hold": b"h", "withdrawal": b"w"}
+"""The kinds of postings, by a byte each."""
+POSTING_BYTES = 1 + 16
+"""What is remembered of a posting: its kind, and its id."""
 
 
 class Funds(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +63,9 @@ class Funds(msgspec.Struct, frozen=True, kw_only=True):
     holds: dict[UUID, Hold] = {}
     in_flight: dict[UUID, int] = {}
     """Amounts debited for transfers that are neither settled nor refunded."""
-    recent: tuple[str, ...] = ()
+    recent: bytes = b""
+    """The last postings. In one piece: as many texts take several times as long to look through,
+    and to copy for each fact, when there are many accounts."""
 
     def available(self, now: datetime, *, drawing_on: UUID | None = None) -> int:
         """Return what may leave the account now, when one of its holds may be drawn on."""
@@ -72,7 +76,11 @@ class Funds(msgspec.Struct, frozen=True, kw_only=True):
 
     def knows(self, what: str, id: UUID) -> bool:
         """Tell whether the posting is among the recent ones."""
-        return _posting(what, id) in self.recent
+        posting = _posting(what, id)
+        at = self.recent.find(posting)
+        while at > 0 and at % POSTING_BYTES:  # the end of one and the start of the next: none
+            at = self.recent.find(posting, at + 1)
+        return at >= 0
 
     def no_credit(self, amount: int, currency: str) -> Refused | None:
         """Money may come in when its currency is right and there is room for it."""
@@ -205,15 +213,12 @@ class Funds(msgspec.Struct, frozen=True, kw_only=True):
                 return replace(self, balance=balance, in_flight=_without(self.in_flight, id))
         return self
 
-    def _and(self, what: str, id: UUID) -> tuple[str, ...]:
-        # Most of what a long account costs to fold is here: a sum of tuples copies once.
-        full = len(self.recent) >= RECENT + FORGOTTEN_AT_ONCE
-        kept = self.recent[FORGOTTEN_AT_ONCE:] if full else self.recent
-        return kept + (_posting(what, id),)  # noqa: RUF005
+    def _and(self, what: str, id: UUID) -> bytes:
+        return self.recent[-(RECENT - 1) * POSTING_BYTES :] + _posting(what, id)
 
 
-def _posting(what: str, id: UUID) -> str:
-    return f"{what} {id.int.to_bytes(16).hex()}"  # `id.hex`, in half its time
+def _posting(what: str, id: UUID) -> bytes:
+    return POSTINGS[what] + id.int.to_bytes(16)  # `id.bytes`, in half its time
 
 
 def _without(entries: Mapping[UUID, T], id: UUID | None) -> dict[UUID, T]:

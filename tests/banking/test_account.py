@@ -21,7 +21,7 @@ from domain.banking.account import (
     AccountOpened,
     AccountUnfrozen,
 )
-from domain.banking.funds import FORGOTTEN_AT_ONCE, MAX_BALANCE, RECENT
+from domain.banking.funds import MAX_BALANCE, RECENT
 from domain.banking.hold import HoldExpired, HoldPlaced, HoldRefused, HoldReleased
 from domain.banking.number import NumberClaimed, is_number
 from domain.banking.posting import (
@@ -205,8 +205,18 @@ def test_what_an_account_remembers_is_bounded() -> None:
         known = [
             n for n in range(1, number + 1) if not state.deposit(UUID(int=n), 1, "EUR", "cash")
         ]
-        assert known[-RECENT:] == list(range(1, number + 1))[-RECENT:], "no gap, and enough"
-        assert len(known) <= RECENT + FORGOTTEN_AT_ONCE
+        assert known == list(range(1, number + 1))[-RECENT:]
+
+
+def test_the_end_of_one_posting_and_the_start_of_the_next_are_none() -> None:
+    # As bytes: d 64…64 05, d 05 64…64. From the second byte on there are 17 that read as a third.
+    first, second = UUID(bytes=b"d" * 15 + b"\x05"), UUID(bytes=b"\x05" + b"d" * 15)
+    state = Account().fold([opened(), deposited(1, 1, first), deposited(1, 2, second)])
+    between = UUID(bytes=b"d" * 14 + b"\x05d")
+    assert b"d" + between.bytes in state.funds.recent
+    assert not state.funds.knows("deposit", between)
+    assert state.funds.knows("deposit", first)
+    assert state.funds.knows("deposit", second)
 
 
 def test_only_credit_accounts_go_below_zero() -> None:
