@@ -134,12 +134,21 @@ class Session:
         if self._expected is not None and entries[0].version != self._expected:
             raise await self._moved(entries[0], self._expected)
         pending = self._submit(self._append(facts, None))
-        for entry, decided in facts.items():
-            if decided:
-                version = entry.version + len(decided)
-                self._streams.put(Cached(entry.id, states[entry], version, pending))
+        newer = [
+            Cached(entry.id, states[entry], entry.version + len(decided), pending)
+            for entry, decided in facts.items()
+            if decided
+        ]
+        for entry in newer:
+            self._streams.put(entry)
         self._committed = True
-        return receipt_of(await self._decided(pending))
+        done = await self._decided(pending)
+        if isinstance(done, Accepted):
+            for entry in newer:
+                # Kept until the stream's next command, the append would be out of the processor's
+                # caches when it is freed, as would be what the next ones are made in.
+                entry.pending = None
+        return receipt_of(done)
 
     def _shown(self, state: State) -> State:
         """Return the state; another's is shown as that of a stream without facts."""

@@ -234,10 +234,18 @@ class GroupCommit:
 
     async def _send(self, batch: list[Pending]) -> list[Outcome | None]:
         appends = [pending.append for pending in batch]
+        try:
+            return await self._store.append(appends)
+        except Unavailable as error:
+            first_try: Unavailable | None = error
+        # Only now: to set this up for each batch costs as much as to decide one of its commands.
         async for attempt in stamina.retry_context(
             on=Unavailable, attempts=MAX_TRIES, wait_initial=RETRY_S, wait_jitter=0, timeout=None
         ):
             with attempt:
+                if first_try is not None:
+                    lost, first_try = first_try, None
+                    raise lost
                 return await self._store.append(appends)
         raise AssertionError("unreachable")
 
