@@ -74,7 +74,22 @@ async def examine(system: System, context: str, progress: Progress) -> list[Find
     readable.name, readable.counted = "every fact can be read", f"{sequence.seen:,} facts"
     receipts.finding.counted = f"{receipts.seen:,} receipts"
     snapshots = await _snapshots(system, context)
-    return [places, readable, receipts.finding, snapshots, *map(_watched, watchers)]
+    index = await _index(system, context)
+    return [places, readable, receipts.finding, *index, snapshots, *map(_watched, watchers)]
+
+
+async def _index(system: System, context: str) -> list[Finding]:
+    """Compare the log's own index of streams, where it has one, with the log."""
+    misplaced = await system.logs[context].store.histories.misplaced(MAX_NAMED)
+    if misplaced is None:
+        return []
+    finding = Finding("streams are indexed as the log has them", "")
+    for position, stream, version in misplaced:
+        finding.breach(
+            f"position {position}, version {version} of stream {stream}, is in one of them only; "
+            "make the index anew (docs/operating.md, The store)"
+        )
+    return [finding]
 
 
 async def _snapshots(system: System, context: str) -> Finding:

@@ -41,12 +41,10 @@ KNOWN: dict[str, set[str]] = {
         "'' if lte is None else ' AND version <= :lte'",
     },
     "infra/log/sqlite.py": CONTEXT
-    | {"condition", "order", "rows.EVENT_COLUMNS", "rows.RECEIPT_COLUMNS"}
+    | {"condition", "rows.EVENT_COLUMNS", "rows.RECEIPT_COLUMNS"}
     | {"' AND '.join(conditions)"},  # of RECEIPT_FILTERS, by their names
-    "infra/log/sqlite_append.py": {
-        "rows.RECEIPT_COLUMNS",
-        "', '.join((f'r.{c}' for c in rows.RECEIPT_COLUMNS.split(', ')))",
-    },
+    "infra/log/sqlite_append.py": {"rows.RECEIPT_COLUMNS"},
+    "infra/log/sqlite_batch.py": {"rows.RECEIPT_COLUMNS", "RECEIPT", "UNSEAL"},
     "infra/migrations/__init__.py": CONTEXT,
     "infra/moves.py": CONTEXT,
     "infra/rebuilding/generations.py": {"LOCK_WAIT_MS"},

@@ -34,6 +34,8 @@ class Batch:
         self.facts: list[FactRow] = []
         self.checks: list[Check] = []
         self.tracked: list[tuple[int, Tracked]] = []
+        self.claims: list[FactRow] = []
+        """Facts of no version expected: theirs must be free."""
         self.stale: dict[int, Stale] = {}
         self.last: list[int] = []
         """For each append, how many facts of the batch are in the log when it is."""
@@ -50,7 +52,8 @@ class Batch:
             stream, version = write.stream, write.expected
             if version is None:
                 for at, fact in zip(write.versions, write.facts, strict=True):
-                    self.facts.append(FactRow(number, stream, at, fact))
+                    self.claims.append(FactRow(number, stream, at, fact))
+                    self.facts.append(self.claims[-1])
                 continue
             known = ends.get(stream.int)
             if known is None:

@@ -72,3 +72,11 @@ class Histories(Protocol):
     async def page(self, after: Snapshot | None, limit: int) -> list[Snapshot]:
         """Return at most `limit` snapshots of states, those behind `after`, in some fixed order."""
         ...
+
+    async def misplaced(self, limit: int) -> list[tuple[int, UUID, int]] | None:
+        """Return at most `limit` facts that the log's index of streams has wrong, as places.
+
+        A place is position, stream and version: of a fact it lacks, or of one that is not in the
+        log. None where the index is the database's own.
+        """
+        ...

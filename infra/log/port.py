@@ -46,7 +46,7 @@ class Write(msgspec.Struct, frozen=True):
     """One stream's part of an append: facts that follow version `expected`.
 
     Without facts it only checks that the stream is still at `expected`: a refusal, or a repeat,
-    is an answer about the newest state. `expected` None leaves the check to the unique index.
+    is an answer about the newest state. With `expected` None, only its versions must be free.
     """
 
     stream: UUID

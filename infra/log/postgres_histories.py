@@ -121,6 +121,9 @@ class PostgresHistories:
             Snapshot(*row) for row in await self._fetch(self._page, [SHAPE_MARK, *place, limit])
         ]
 
+    async def misplaced(self, limit: int) -> None:
+        """Return None: the index of streams is a unique one, and PostgreSQL's own."""
+
     async def close(self) -> None:
         """Give back the connection that it has of its own."""
         await self._following.close()

@@ -26,14 +26,15 @@ from infra.log.port import (
     Unavailable,
 )
 from infra.log.sqlite_append import SQLiteAppend
+from infra.log.sqlite_batch import MAX_INT, Lines
 from infra.log.sqlite_histories import SQLiteHistories, transaction
+from infra.log.sqlite_streams import SQLiteStreams
 
 T = TypeVar("T")
 
 AHEAD = 2
 """Batches on their way at once: while one is written, the next one is there."""
 READ_THREADS = 2
-MAX_INT = 2**63 - 1
 REFUSED_VALUES = (
     sqlite3.IntegrityError,
     sqlite3.DataError,
@@ -43,13 +44,24 @@ REFUSED_VALUES = (
     UnicodeError,
 )
 TAKEN = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+OF_STREAM = """position IN (
+    SELECT place FROM (
+        SELECT version, position AS place FROM {context}_streams
+         WHERE stream = ?1 AND version > ?2 AND version <= ?3
+         UNION ALL
+        SELECT version, position FROM {context}_events
+         WHERE position > max(?4, (SELECT indexed FROM {context}_head))
+           AND stream = ?1 AND version > ?2 AND version <= ?3
+         ORDER BY version {order} LIMIT ?5))
+    ORDER BY version {order}
+"""
 RECEIPT_FILTERS = {
     "actor": "actor = ?",
     "correlation_id": "correlation_id = ?",
     "since": "time >= ?",
     "until": "time <= ?",
-    "resource": "(stream = ? OR command_id IN"
-    " (SELECT command_id FROM {context}_events WHERE stream = ?))",
+    "resource": "(stream = ? OR command_id IN (SELECT command_id FROM {context}_events"
+    " WHERE position IN (SELECT position FROM {context}_places WHERE stream = ?)))",
 }
 
 
@@ -60,7 +72,10 @@ class SQLiteStore:
         self.context = context
         self.ahead = AHEAD
         self.waited_s = 0.0  # one process writes to a file, as a rule
-        self.histories: Histories = SQLiteHistories(context, self._in_reading, self._in_writing)
+        self._streams = SQLiteStreams(context)
+        self.histories: Histories = SQLiteHistories(
+            context, self._in_reading, self._in_writing, self._streams.absent
+        )
         self._database = database
         self._write_thread = ThreadPoolExecutor(1, f"{context}-log-writer")
         self._read_threads = ThreadPoolExecutor(READ_THREADS, f"{context}-log-reader")
@@ -72,13 +87,15 @@ class SQLiteStore:
 
     async def append(self, batch: Sequence[Append]) -> list[Outcome | None]:
         """Write the whole batch in one transaction, or nothing."""
+        with self._errors():
+            lines = Lines(Batch(batch))
         async with self._database.turn.together():
-            return await self._in(self._write_thread, lambda: self._append(Batch(batch)))
+            return await self._in(self._write_thread, lambda: self._append(lines))
 
-    def _append(self, batch: Batch) -> list[Outcome | None]:
+    def _append(self, lines: Lines) -> list[Outcome | None]:
         if self._appending is None:
-            self._appending = SQLiteAppend(self._connected(), self.context)
-        return self._appending(batch)
+            self._appending = SQLiteAppend(self._connected(), self.context, self._streams)
+        return self._appending(lines)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
@@ -92,12 +109,10 @@ class SQLiteStore:
         newest_first: bool = False,
     ) -> list[Recorded]:
         """Return the facts of a stream with `after` < version <= `upto`, in order."""
-        order = "version DESC" if newest_first else "version"
-        return await self._events(
-            f"stream = ? AND version > ? AND version <= ? ORDER BY {order}",
-            [str(id), after, _top(upto)],
-            limit,
-        )
+        condition = OF_STREAM.format(context=self.context, order="DESC" if newest_first else "ASC")
+        many = -1 if limit is None else limit
+        values = (str(id), after, _top(upto), self._streams.absent([id]), many)
+        return await self._events(condition, values)
 
     async def read(
         self, after: int, limit: int, topics: Sequence[str] = (), upto: int | None = None
@@ -108,14 +123,11 @@ class SQLiteStore:
         if topics:
             condition += f" AND ({' OR '.join(['topic >= ? AND topic < ?'] * len(topics))})"
             values += [bound for topic in topics for bound in topic_range(topic)]
-        return await self._events(condition + " ORDER BY position", values, limit)
+        return await self._events(condition + " ORDER BY position LIMIT ?", [*values, limit])
 
-    async def _events(
-        self, condition: str, values: Sequence[object], limit: int | None
-    ) -> list[Recorded]:
-        query = f"SELECT {rows.EVENT_COLUMNS} FROM {self.context}_events WHERE {condition} LIMIT ?"
-        found = await self._query(query, [*values, -1 if limit is None else limit])
-        return [rows.recorded(self.context, row) for row in found]
+    async def _events(self, condition: str, values: Sequence[object]) -> list[Recorded]:
+        query = f"SELECT {rows.EVENT_COLUMNS} FROM {self.context}_events WHERE {condition}"
+        return [rows.recorded(self.context, row) for row in await self._query(query, values)]
 
     async def head(self) -> int:
         """Return the position of the last fact; 0 for an empty log."""
@@ -227,8 +239,14 @@ class SQLiteStore:
         )
 
     async def _in(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        try:
+        with self._errors():
             return await asyncio.get_running_loop().run_in_executor(threads, work)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raise what sqlite3 raises as the log's own errors."""
+        try:
+            yield
         except REFUSED_VALUES as error:
             taken = getattr(error, "sqlite_errorcode", None) in TAKEN
             refusal = Taken if taken else Rejected

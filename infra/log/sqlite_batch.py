@@ -1,82 +1,95 @@
-"""A batch of appends as one statement: a row for each append, and a trigger that writes it.
+"""A batch of appends as one statement: its rows are JSON, and a trigger writes them.
 
 Each step of a statement lets go of the interpreter, and has to get it back from whoever decides
-meanwhile. One statement does so once, and so the next commands are decided while these are written.
+meanwhile; one statement does so once. And a value that is bound is an object that was made on one
+processor and is taken hold of on the other, which costs the first more than JSON costs SQLite. So
+the texts are made where the appends were decided, before it is known where in the log they will be.
 """
 
+import base64
 import sqlite3
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Iterable, Sequence
+from itertools import chain, pairwise
+
+import msgspec
 
 from infra.log import rows
-from infra.log.batch import Batch, Check, FactRow
-from infra.log.plain import plain_all, receipt_row
-from infra.log.port import Accepted
+from infra.log.batch import Batch, FactRow
+from infra.log.plain import NUL
+from infra.log.port import Append, Origin, Rejected
 
-MAX_ROWS = 128
-"""Rows in the statement. Their numbers are powers of two, so that there are few statements."""
-SLOTS = 2
-"""Facts, and checks of streams, in one row; an append that has more takes several."""
+NUL_ESCAPED = "\\u0000"
+MAX_INT = 2**63 - 1
+UNSEAL = "aorist_unseal"
+"""The SQL function that reads bytes, which are base64 in JSON."""
 
-RECEIPT = tuple(rows.RECEIPT_COLUMNS.split(", "))
-FACT = ("position", "stream", "version", "topic", "data")
-CHECK = ("stream", "expected")
-NO_FACT, NO_CHECK = (None,) * len(FACT), (None,) * len(CHECK)
-PLACED = "base, since, head, is_first, reader, place"
-"""The log's end before the batch, in its first row; the position after it, in its last row; whether
-a row is its append's first; and the position that a reader has with it, in that row."""
-
-
-def _slots(kind: str, names: Sequence[str]) -> list[list[str]]:
-    return [[f"{kind}{slot}_{name}" for name in names] for slot in range(SLOTS)]
-
-
-FACTS, CHECKS = _slots("fact", FACT), _slots("check", CHECK)
-COLUMNS = [
-    *PLACED.split(", "),
-    *RECEIPT,
-    "traceparent",
-    *[name for slot in (*FACTS, *CHECKS) for name in slot],
-]
-
-
-def _new(names: Sequence[str]) -> str:
-    return ", ".join([f"NEW.{name}" for name in names])
-
-
-MOVED = """
-    SELECT RAISE(ABORT, 'moved') WHERE NEW.{stream} IS NOT NULL AND NEW.{expected} <>
-        ifnull((SELECT max(version) FROM {{context}}_events e WHERE e.stream = NEW.{stream}), 0);
-"""
-WRITTEN = """
-    INSERT INTO {{context}}_events
-    SELECT {fact}, NEW.time, NEW.actor, NEW.command_id, NEW.correlation_id, NEW.causation_id,
-           NEW.traceparent
-     WHERE NEW.{position} IS NOT NULL;
-"""
-DONE = """
-    INSERT INTO {{context}}_receipts ({names}) SELECT {receipt} WHERE NEW.is_first;
-    INSERT INTO {{context}}_readers (name, position)
-    SELECT NEW.reader, NEW.place WHERE NEW.reader IS NOT NULL
-        ON CONFLICT (name) DO UPDATE SET position = excluded.position;
-    UPDATE {{context}}_head SET position = NEW.head, time = NEW.time WHERE NEW.head IS NOT NULL;
-"""
-TRIGGER = "\n".join(
-    [
-        "CREATE TEMP TRIGGER {context}_writing INSTEAD OF INSERT ON {context}_batch BEGIN",
-        "SELECT RAISE(ABORT, 'moved') FROM {context}_head",
-        " WHERE position <> NEW.base OR time <> NEW.since;",
-        "SELECT RAISE(ABORT, 'moved') FROM {context}_readers",
-        " WHERE name = NEW.reader AND position >= NEW.place;",
-        *[MOVED.format(stream=stream, expected=expected) for stream, expected in CHECKS],
-        *[WRITTEN.format(fact=_new(fact), position=fact[0]) for fact in FACTS],
-        DONE.format(names=rows.RECEIPT_COLUMNS, receipt=_new(RECEIPT)),
-        "END",
-    ]
+# Its columns are the log's last position and time before the batch, and its own time; its rows;
+# and which of the checks (a digit each) are to be made upon the index.
+VIEW = (
+    "CREATE TEMP VIEW {context}_batch AS SELECT 0 AS base, 0 AS since, 0 AS time,"
+    " 0 AS facts, 0 AS receipts, 0 AS checks, 0 AS unknown, 0 AS tracked"
 )
-INSERT = "INSERT INTO temp.{context}_batch VALUES {lines}"
-VIEW = "CREATE TEMP VIEW {context}_batch AS SELECT {columns}"
-NOTHING = ", ".join([f"NULL AS {name}" for name in COLUMNS])
+INSERT = "INSERT INTO temp.{context}_batch VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+def _receipt(place: int, column: str) -> str:
+    named = {"time": "NEW.time", "position": f"NEW.base + (value ->> {place})"}
+    return named.get(column, f"value ->> {place}")
+
+
+RECEIPT = ", ".join(
+    [_receipt(place, column) for place, column in enumerate(rows.RECEIPT_COLUMNS.split(", "))]
+)
+TRIGGER = f"""
+CREATE TEMP TRIGGER {{context}}_writing INSTEAD OF INSERT ON {{context}}_batch BEGIN
+    SELECT RAISE(ABORT, 'moved') FROM {{context}}_head
+     WHERE position <> NEW.base OR time <> NEW.since;
+    SELECT RAISE(ABORT, 'moved') FROM json_each(NEW.checks)
+     WHERE substr(NEW.unknown, key + 1, 1) = '1' AND value ->> 1 <> ifnull(
+           (SELECT max(version) FROM {{context}}_streams s WHERE s.stream = value ->> 0), 0);
+    SELECT RAISE(ABORT, 'moved')
+      FROM json_each(NEW.tracked) CROSS JOIN {{context}}_readers ON name = value ->> 0
+     WHERE position >= value ->> 1;
+    INSERT INTO {{context}}_events
+    SELECT NEW.base + 1 + key, value ->> 0, value ->> 1, value ->> 2,
+           ifnull(value ->> 3, {UNSEAL}(value ->> 9)), NEW.time,
+           value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8
+      FROM json_each(NEW.facts);
+    INSERT INTO {{context}}_receipts ({rows.RECEIPT_COLUMNS})
+    SELECT {RECEIPT} FROM json_each(NEW.receipts);
+    INSERT INTO {{context}}_readers (name, position)
+    SELECT value ->> 0, value ->> 1 FROM json_each(NEW.tracked) WHERE true
+        ON CONFLICT (name) DO UPDATE SET position = excluded.position;
+    UPDATE {{context}}_head
+       SET position = NEW.base + json_array_length(NEW.facts), time = NEW.time;
+END
+"""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Lines:
+    """The rows of a batch as JSON: of facts and receipts all but where and when they are written.
+
+    Positions are counted from the log's end before the batch.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        """Raises `Rejected` for a value that cannot be stored."""
+        self.batch = batch
+        appends = batch.appends
+        numbers = pairwise([0, *batch.last])
+        self.facts = text_of([_fact_row(one, appends[one.append].origin) for one in batch.facts])
+        self.receipts = text_of(
+            [
+                _receipt_row(append, last, last - before)
+                for append, (before, last) in zip(appends, numbers, strict=True)
+            ]
+        )
+        self.checks = text_of([(check.stream, check.expected) for check in batch.checks])
+        self.tracked = text_of([(tracked.reader, tracked.position) for _, tracked in batch.tracked])
+        _require_countable(fact.version for fact in batch.claims)
+        _require_countable(tracked.position for _, tracked in batch.tracked)
 
 
 class SQLiteBatch:
@@ -84,83 +97,72 @@ class SQLiteBatch:
 
     def __init__(self, connection: sqlite3.Connection, context: str) -> None:
         self._connection = connection
-        self._context = context
+        self._insert = INSERT.format(context=context)
+        connection.create_function(UNSEAL, 1, base64.b64decode, deterministic=True)
         for statement in (VIEW, TRIGGER):  # of this connection only
-            connection.execute(statement.format(context=context, columns=NOTHING))
+            connection.execute(statement.format(context=context))
 
-    def write(
-        self, batch: Batch, end: tuple[int, str], outcomes: Sequence[Accepted], time: str
-    ) -> bool:
-        """Write the whole batch behind the log's `end`, or nothing; tell whether it was.
+    def write(self, lines: Lines, end: tuple[int, str], time: str, unknown: str) -> None:
+        """Write the whole batch behind the log's `end`, or nothing.
 
-        It is not when the log, a stream or a reader has moved, a key was used, or it has too many
-        rows: then it must be looked at closely. Raises sqlite3's errors, and `Rejected`.
+        Raises sqlite3's errors; `IntegrityError` when the log, a stream with an `unknown` version
+        or a reader has moved, or a key was used.
         """
-        lines = list(_lines(batch, end, outcomes, time))
-        if not 0 < len(lines) <= MAX_ROWS:
-            return False
-        number = 1 << (len(lines) - 1).bit_length()
-        values = plain_all(lines) + [None] * (len(COLUMNS) * (number - len(lines)))
-        try:
-            self._connection.execute(_sql(self._context, number), values)
-        except sqlite3.IntegrityError:
-            return False
-        return True
+        values = (*end, time, lines.facts, lines.receipts, lines.checks, unknown, lines.tracked)
+        self._connection.execute(self._insert, values)
 
 
-def _lines(
-    batch: Batch, end: tuple[int, str], outcomes: Sequence[Accepted], time: str
-) -> Iterator[tuple[object, ...]]:
-    """Make the rows of a batch, in the order of `COLUMNS`."""
-    base = position = end[0]
-    head = base + len(batch.facts)
-    checks = iter([*batch.checks, None])
-    check = next(checks)
-    for number, accepted in enumerate(outcomes):
-        facts = batch.facts[position - base : batch.last[number]]
-        own: list[Check] = []
-        while check is not None and check.append == number:
-            own.append(check)
-            check = next(checks)
-        receipt = receipt_row(accepted, time)
-        traceparent = accepted.append.origin.traceparent
-        moved = accepted.append.tracked
-        tracked = (moved.reader, moved.position) if moved else (None, None)
-        # No fact goes before the append's last check, which may be of the same stream.
-        first = max(0, len(own) - 1) // SLOTS * SLOTS
-        stop = max(first + len(facts), len(own), 1)
-        for start in range(0, stop, SLOTS):
-            at = max(0, start - first)
-            yield (
-                *(end if number == start == 0 else (None, None)),
-                head if number == len(outcomes) - 1 and start + SLOTS >= stop else None,
-                start == 0,
-                *(tracked if start == 0 else (None, None)),
-                *receipt,
-                traceparent,
-                *_facts(facts[at : at + SLOTS] if start >= first else (), position + at),
-                *_checks(own[start : start + SLOTS]),
-            )
-        position += len(facts)
+def _fact_row(row: FactRow, origin: Origin) -> tuple[object, ...]:
+    fact = row.fact
+    # JSON is kept as text, so that sqlite3 shows it; anything else as it is.
+    return (
+        row.stream,
+        row.version,
+        fact.topic,
+        fact.data.decode() if fact.is_json else None,
+        origin.actor,
+        origin.command_id,
+        origin.correlation_id,
+        origin.causation_id,
+        origin.traceparent,
+        None if fact.is_json else fact.data,
+    )
 
 
-def _facts(facts: Sequence[FactRow], before: int) -> list[object]:
-    slots: list[object] = []
-    for place, row in enumerate(facts, before + 1):
-        # JSON is kept as text, so that sqlite3 shows it; anything else as it is.
-        data = row.fact.data.decode() if row.fact.is_json else row.fact.data
-        slots += (place, row.stream, row.version, row.fact.topic, data)
-    return slots + [*NO_FACT] * (SLOTS - len(facts))
+def _receipt_row(append: Append, position: int, facts: int) -> tuple[object, ...]:
+    """Return a receipt's row but for its time, in the order of `rows.RECEIPT_COLUMNS`."""
+    origin, refusal, writes = append.origin, append.refusal, append.writes
+    return (
+        origin.actor,
+        origin.command,
+        origin.key,
+        origin.command_id,
+        origin.fingerprint,
+        origin.correlation_id,
+        origin.causation_id,
+        origin.address,
+        origin.agent,
+        origin.reason,
+        origin.roles,
+        writes[0].stream if writes else None,
+        writes[0].last if writes else 0,
+        position,
+        facts,
+        None,
+        *((refusal.code, refusal.detail, refusal.type) if refusal else (None, None, None)),
+    )
 
 
-def _checks(checks: Sequence[Check]) -> list[object]:
-    slots: list[object] = []
-    for check in checks:
-        slots += (check.stream, check.expected)
-    return slots + [*NO_CHECK] * (SLOTS - len(checks))
+def text_of(made: Sequence[tuple[object, ...]]) -> str:
+    """Return rows as JSON. Raises `Rejected` for a text that has a NUL."""
+    text = _encode(made).decode()
+    # It may be an escape within the JSON of a fact: that is no NUL.
+    if NUL_ESCAPED in text and any(isinstance(v, str) and "\0" in v for v in chain(*made)):
+        raise Rejected(NUL)
+    return text
 
 
-@cache
-def _sql(context: str, number: int) -> str:
-    line = f"({', '.join('?' * len(COLUMNS))})"
-    return INSERT.format(context=context, lines=", ".join([line] * number))
+def _require_countable(numbers: Iterable[int]) -> None:
+    for number in numbers:
+        if number > MAX_INT:
+            raise Rejected(f"the store refused a value: {number} is more than {MAX_INT}")

@@ -26,6 +26,14 @@ def test_json_comes_back_byte_for_byte(log) -> None:
     assert log.stream(A)[0].data == written
 
 
+def test_a_text_comes_back_as_it_was(log) -> None:
+    odd = 'é 𝄞 " \\ \\u0000 \u0001 \n \u2028 ["x"]'
+    log.append([append(A, 0, fact(), reason=odd, agent='["x"]', key=odd, actor="null")])
+    ((_, stored),) = log.receipts(limit=1)
+    assert (stored.reason, stored.agent, stored.key, stored.actor) == (odd, '["x"]', odd, "null")
+    assert log.stream(A)[0].at.actor == "null"
+
+
 NOT_STORED = {
     "a NUL in the actor": {"actor": "a\x00b"},
     "a NUL in the key": {"key": "a\x00b"},
