@@ -43,7 +43,7 @@ KNOWN: dict[str, set[str]] = {
     "infra/log/sqlite.py": CONTEXT
     | {"condition", "rows.EVENT_COLUMNS", "rows.RECEIPT_COLUMNS"}
     | {"' AND '.join(conditions)"},  # of RECEIPT_FILTERS, by their names
-    "infra/log/sqlite_append.py": {"rows.RECEIPT_COLUMNS"},
+    "infra/log/sqlite_append.py": {"rows.RECEIPT_COLUMNS", "table"},
     "infra/log/sqlite_batch.py": {"rows.RECEIPT_COLUMNS", "RECEIPT", "UNSEAL"},
     "infra/migrations/__init__.py": CONTEXT,
     "infra/moves.py": CONTEXT,

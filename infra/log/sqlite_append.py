@@ -25,11 +25,12 @@ READ_ON = """
     SELECT key FROM json_each(?) j CROSS JOIN {context}_readers ON name = value ->> 0
      WHERE position >= value ->> 1
 """
-USED = """
-    SELECT value ->> 0, value ->> 1 FROM json_each(?)
-     WHERE EXISTS (SELECT 1 FROM {context}_places
-                    WHERE stream = value ->> 0 AND version = value ->> 1)
-"""
+INDEXED, ANYWHERE = (
+    "SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE EXISTS (SELECT 1 FROM {context}"
+    f"_{table} t WHERE t.stream = value ->> 0 AND t.version = value ->> 1)"
+    for table in ("streams", "places")
+)
+"""Which of some versions are in the log: for streams without a tail, and for any."""
 HEAD = "SELECT position, time FROM {context}_head"
 
 
@@ -114,9 +115,16 @@ class SQLiteAppend:
         """Raise `Taken` for a fact whose stream has its version, in the log or in the batch."""
         if not batch.claims:
             return
-        claims = text_of([(fact.stream, fact.version) for fact in batch.claims])
-        for stream, version in self._all(USED, claims):
-            raise Taken(f"stream {stream} has a version {version} already")
+        indexed, anywhere = [], []
+        for fact in batch.claims:
+            last = self._streams.last(fact.stream)
+            if last is None:
+                indexed.append((fact.stream, fact.version))
+            elif fact.version <= last:
+                anywhere.append((fact.stream, fact.version))
+        for statement, claims in (INDEXED, indexed), (ANYWHERE, anywhere):
+            for stream, version in self._all(statement, text_of(claims)):
+                raise Taken(f"stream {stream} has a version {version} already")
         times = Counter((fact.stream, fact.version) for fact in batch.facts)
         [((stream, version), number)] = times.most_common(1)
         if number > 1:

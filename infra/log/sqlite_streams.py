@@ -91,6 +91,11 @@ class SQLiteStreams:
                 stale[check.append] = Stale(check.stream)
         return stale, "".join(unknown)
 
+    def last(self, stream: UUID) -> int | None:
+        """Return a stream's last version; None when the tail has nothing of it."""
+        older, newer, _, _ = self._known_tail()
+        return newer.get(stream.int, older.get(stream.int))
+
     def wrote(self, facts: Iterable[FactRow], end: int) -> None:
         """Take in what was appended here behind versions expected, up to the log's end."""
         tail = self._known_tail()
