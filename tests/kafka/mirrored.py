@@ -63,7 +63,10 @@ def records(bootstrap: str, topic: str) -> list[Any]:
         partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
         consumer.assign(partitions)
         consumer.seek_to_beginning(*partitions)
-        ends = consumer.end_offsets(partitions)
+        try:
+            ends = consumer.end_offsets(partitions)
+        except KeyError as partition:  # how the client says that one has no leader just now
+            raise NodeNotReadyError(f"nobody answers for {partition}") from partition
         found: list[Any] = []
         until = time.monotonic() + SECONDS
         while any(consumer.position(one) < ends[one] for one in partitions):
