@@ -70,8 +70,8 @@ TAMPERED = {
         "position 8 is of command",
     ),
     "the index of streams has a fact that is not there": (
-        f"INSERT INTO banking.streams VALUES ('{ALICE}', 1, 99)",
-        f"position 99, version 1 of stream {ALICE}, is in one of them only",
+        f"INSERT INTO banking.streams VALUES ('{ALICE}', 9, 99)",
+        f"position 99, version 9 of stream {ALICE}, is in one of them only",
     ),
     "a fact cannot be read": (
         "UPDATE banking.events SET data = '{}' WHERE position = 1",
