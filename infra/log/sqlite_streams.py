@@ -135,8 +135,8 @@ class SQLiteStreams:
                 connection.execute(self._index, (upto, upto))
             except sqlite3.IntegrityError as error:
                 raise CorruptFact(
-                    f"the {self._context} log has a version of a stream twice, behind position "
-                    f"{indexed}; restore the file from a backup (aorist check names the stream)"
+                    f"the {self._context} log, or its index of streams, has a version of a stream "
+                    f"twice, behind position {indexed}; aorist check says which, and what to do"
                 ) from error
             self._pace(time.perf_counter() - started)
             indexed = upto
