@@ -2,17 +2,17 @@
 
 A command that was decided on an old state is found out when it is appended, and is decided again;
 that costs more than to hear of the other's fact in time. Nobody listens while nobody else writes:
-the first command that is overtaken begins it, and it ends when nothing of use has come for a while.
+the first command that is overtaken begins it. When nothing of use comes any more, it looks seldom,
+and after a while no more: others who begin to write again are to be heard of before many states
+here are old, for then many commands are overtaken at once.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
-from uuid import UUID
 
 import structlog
 
-from domain import State
-from infra.log.codec import Codec
 from infra.log.histories import PlacedFact
 from infra.log.port import LogError, Store
 
@@ -23,31 +23,35 @@ MAX_BEHIND = 20_000
 is in them, so that not each old state has to be found out by a command that is overtaken."""
 POLL_S = 0.01
 """How often it looks: as long as another's fact goes unnoticed."""
-IDLE_S = 2.0
+QUIET_S = 2.0
+"""For how long nothing of use comes before it looks seldom only."""
+SELDOM_S = 0.25
+"""How often that is; or when a command is overtaken."""
+IDLE_S = 60.0
 """For how long nothing of use comes before it ends."""
 
 log = structlog.get_logger("aorist.following")
 
-Know = Callable[[UUID], tuple[State, int] | None]
-"""Returns the state and the version that is in memory, when it may be replaced."""
-Renew = Callable[[UUID, State | None, int], None]
-"""Puts a newer one in its place; None for one that cannot be kept."""
+Hear = Callable[[int, int, str, bytes | str], bool]
+"""Takes a fact: the number of its stream's id, version, topic and data; returns whether it was
+another process's, and of use."""
 
 
 class Following:
     """Follows one log for the states in memory."""
 
-    def __init__(self, store: Store, codec: Codec, know: Know, renew: Renew) -> None:
+    def __init__(self, store: Store, hear: Hear) -> None:
         self._store = store
-        self._codec = codec
-        self._know = know
-        self._renew = renew
+        self._hear = hear
         self._task: asyncio.Task[None] | None = None
+        self._overtaken = asyncio.Event()
+        """Set when a command was; only who looks seldom waits for that."""
         self._seen = 0
         """The position of the last fact that it has taken."""
 
     def begin(self) -> None:
-        """Follow from here on: another process writes too."""
+        """Follow from here on: a command was overtaken, so another process writes too."""
+        self._overtaken.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name=f"{self._store.context}-following")
 
@@ -69,24 +73,22 @@ class Following:
                     if self._take(facts):
                         useful = clock()
                 if len(facts) < MAX_FACTS:
-                    await asyncio.sleep(POLL_S)
+                    await self._pause(seldom=clock() - useful > QUIET_S)
         except LogError as error:
             # The next command that is overtaken begins anew, and until then each finds out itself.
             log.warning("following ended", context=self._store.context, error=str(error))
 
+    async def _pause(self, *, seldom: bool) -> None:
+        if not seldom:
+            await asyncio.sleep(POLL_S)
+            return
+        self._overtaken.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._overtaken.wait(), SELDOM_S)
+
     def _take(self, facts: list[PlacedFact]) -> bool:
-        """Bring states up to date; returns whether one was behind."""
+        """Take them; returns whether one was of use."""
         useful = False
         for _, stream, version, topic, data in facts:
-            known = self._know(stream)
-            if known is None or known[1] >= version:
-                continue  # of no interest here, or this process's own
-            useful = True
-            state: State | None = None
-            if known[1] + 1 == version:
-                try:
-                    state = known[0].evolve(self._codec.decode_as[topic](data))
-                except Exception:  # noqa: BLE001 - whoever needs the state is told what is wrong
-                    state = None
-            self._renew(stream, state, version)
+            useful |= self._hear(stream, version, topic, data)
         return useful

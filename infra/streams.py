@@ -1,6 +1,7 @@
 """States in memory: a command decides on the state that the one before it leaves."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from uuid import UUID
 
 from domain import State
@@ -11,11 +12,17 @@ from infra.log.group import Pending
 from infra.log.port import Store
 from infra.snapshots import Snapshots
 
+MAX_HEARD = 16
+"""Facts of other processes that a state waits for before they are folded, wanted or not."""
+
+HeardFact = tuple[str, bytes | str]
+"""Topic, and data as JSON text."""
+
 
 class Cached:
     """A stream's newest state here, and the append on its way that leads to it."""
 
-    __slots__ = ("due", "id", "pending", "state", "version")
+    __slots__ = ("due", "heard", "id", "pending", "state", "version")
 
     def __init__(
         self, id: UUID, state: State, version: int, pending: Pending | None = None
@@ -26,6 +33,8 @@ class Cached:
         self.pending = pending
         self.due: int | None = None
         """The version from which on a snapshot is due; None when it is not known yet."""
+        self.heard: Sequence[HeardFact] = ()
+        """What other processes have appended since, in order and without a gap."""
 
 
 class Streams:
@@ -39,15 +48,16 @@ class Streams:
     def __init__(self, store: Store, codec: Codec, capacity: int, snapshots: Snapshots) -> None:
         self.snapshots = snapshots
         self._loader = Loader(store, codec, snapshots)
+        self._decode_as = codec.decode_as
         self._capacity = capacity
         # By the numbers of the ids: a UUID's hash and comparison are written in Python.
         self._entries: OrderedDict[int, Cached] = OrderedDict()
-        self.following = Following(store, codec, self._know, self._renew)
+        self.following = Following(store, self._hear)
         """Begun when a command turns out to be decided on an old state."""
 
     async def get(self, state: type[State], id: UUID) -> Cached:
         """Return the stream's newest state. Raises `IdTaken` when it is of another kind."""
-        entry = self._entries.get(id.int)
+        entry = self._kept_up(id.int)
         if entry is None:
             entry = await self._load(state, id)
         else:
@@ -60,11 +70,11 @@ class Streams:
 
     def known(self, id: UUID) -> Cached | None:
         """Return the entry without waiting, of whatever kind; None when there is none."""
-        return self._entries.get(id.int)
+        return self._kept_up(id.int)
 
     def newest(self, state: type[State], id: UUID) -> Cached | None:
         """Return the entry without waiting; None when there is none of this kind."""
-        entry = self._entries.get(id.int)
+        entry = self._kept_up(id.int)
         return entry if entry and type(entry.state) is state else None
 
     def put(self, entry: Cached) -> None:
@@ -81,26 +91,51 @@ class Streams:
         """Forget a state that turned out wrong."""
         self._entries.pop(id.int, None)
 
-    def _know(self, id: UUID) -> tuple[State, int] | None:
-        entry = self._entries.get(id.int)
-        if entry is None:
+    def _kept_up(self, key: int) -> Cached | None:
+        """Return the entry, with what was heard since folded; None when there is none to be had."""
+        entry = self._entries.get(key)
+        if entry is None or not entry.heard:
+            return entry
+        state = entry.state
+        try:
+            for topic, data in entry.heard:
+                state = state.evolve(self._decode_as[topic](data))
+        except Exception:  # noqa: BLE001 - whoever needs the state loads it, and is told what is wrong
+            del self._entries[key]
             return None
-        pending = entry.pending
-        if pending and (pending.lost or not pending.done):
-            return None  # overtaken on its way, or not even in the log: it finds out by itself
-        return entry.state, entry.version
+        newer = Cached(entry.id, state, entry.version + len(entry.heard))
+        newer.due = entry.due
+        self._entries[key] = newer  # whoever has the old one goes on with that
+        return newer
 
-    def _renew(self, id: UUID, state: State | None, version: int) -> None:
-        if state is None:
-            self.drop(id)
-            return
-        newer = Cached(id, state, version)  # whoever has the old one goes on with that
-        newer.due = self._entries[id.int].due
-        self._entries[id.int] = newer
+    def _hear(self, key: int, version: int, topic: str, data: bytes | str) -> bool:
+        """Note a fact; returns whether it is another process's, on a state that is in memory.
+
+        It is folded when the state is wanted: with others, while all that takes is at hand, or
+        never.
+        """
+        entry = self._entries.get(key)
+        if entry is None:
+            return False
+        known = entry.version + len(entry.heard)
+        pending = entry.pending
+        if version <= known:
+            return False  # this process's own
+        if pending and (pending.lost or not pending.done):
+            return False  # overtaken on its way, or not even in the log: it finds out by itself
+        if version > known + 1:
+            del self._entries[key]
+        elif known == entry.version:
+            entry.heard = [(topic, data)]
+        else:
+            entry.heard.append((topic, data))
+            if len(entry.heard) >= MAX_HEARD:
+                self._kept_up(key)
+        return True
 
     async def _load(self, state: type[State], id: UUID) -> Cached:
         loaded = await self._loader.load(state, id)
-        entry = self._entries.get(id.int)  # whoever decided meanwhile has the newer one
+        entry = self._kept_up(id.int)  # whoever decided meanwhile has the newer one
         if entry is None:
             entry = Cached(id, loaded.state, loaded.version)
             entry.due = loaded.base + state.SNAPSHOT_EVERY

@@ -82,7 +82,7 @@ def test_a_state_that_was_lost_is_no_ground_to_go_on_from(probe: Scenario, other
         assert await pending.outcome() == Stale(A)
         lost = Cached(A, Job(status="over"), 4, pending)
         log.streams.put(lost)
-        log.streams.following._take([(5, A, 5, "probe.job.pushed", '{"number": 4}')])
+        log.streams.following._take([(5, A.int, 5, "probe.job.pushed", '{"number": 4}')])
         assert log.streams.known(A) is lost, "whoever decides on it is lost as well"
 
     probe.run(body())

@@ -3,7 +3,6 @@
 import struct
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
-from uuid import UUID
 
 from psycopg.pq.abc import PGresult
 
@@ -36,10 +35,10 @@ def placed(result: PGresult) -> list[PlacedFact]:
         found.append(
             (
                 int.from_bytes(position),
-                UUID(bytes=stream),
+                int.from_bytes(stream),
                 int.from_bytes(version),
                 topic.decode(),
-                data.decode(),
+                data,
             )
         )
     return found

@@ -31,8 +31,12 @@ needs longer for each append is not waiting for decisions, but they for it."""
 
 WORTH_WAITING_S = 0.0005
 """Less is no line of others, but the rest of one batch."""
-MAX_WAITED_S = 0.005
-"""Longest pause before a batch for the sake of other processes."""
+PAUSES = 5
+"""How many times as long as its batches stand behind others' a process waits before the next: a
+batch costs PostgreSQL as much as 20 appends in it do, and each process the caches of its processor,
+which another one has used meanwhile."""
+MAX_PAUSE_S = 0.02
+"""The longest of these pauses."""
 
 log = structlog.get_logger("aorist.log")
 
@@ -115,15 +119,14 @@ class GroupCommit:
     def _look_soon(self) -> None:
         """Look at what waits, once for all that come in one turn of the loop.
 
-        As long as the last batch stood behind those of other processes, it is later: what is sent
-        stands in a line in the database, and none can join it any more. Whoever waits here
-        instead goes later with a larger batch, and is written at the same time.
+        Behind other processes it is later: what is sent stands in a line in the database, and
+        none can join it any more. Whoever waits here instead goes with a larger batch.
         """
         if self._looking is not None:
             return
         loop, waited = asyncio.get_running_loop(), self._store.waited_s
         if waited > WORTH_WAITING_S:
-            self._looking = loop.call_later(min(waited, MAX_WAITED_S), self._look)
+            self._looking = loop.call_later(min(PAUSES * waited, MAX_PAUSE_S), self._look)
         else:
             self._looking = loop.call_soon(self._look)
 

@@ -12,8 +12,8 @@ OUTDATED = 2
 FactRow = tuple[int, int, str, str]
 """Anything, version, topic, and data as JSON text (None when it is sealed: no state's fact is)."""
 
-PlacedFact = tuple[int, UUID, int, str, str]
-"""Position, stream, version, topic, and data as in `FactRow`."""
+PlacedFact = tuple[int, int, int, str, bytes | str]
+"""Position, the number of the stream's id, version, topic, and data as JSON text."""
 
 
 class Wanted(NamedTuple):

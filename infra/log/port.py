@@ -219,7 +219,7 @@ class Store(Protocol):
     """How many batches it takes before it has answered the first; more than one if it writes beside
     this process, on another processor."""
     waited_s: float
-    """For how many seconds the last batch stood behind those of other processes."""
+    """For how many seconds batches stand behind those of other processes, lately."""
     histories: Histories
     """What its states are folded from."""
 

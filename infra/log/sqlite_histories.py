@@ -130,7 +130,7 @@ class SQLiteHistories:
 
         def work(connection: sqlite3.Connection) -> list[PlacedFact]:
             found = connection.execute(self._behind, (position, limit))
-            return [(at, UUID(stream), *rest) for at, stream, *rest in found]
+            return [(at, UUID(stream).int, *rest) for at, stream, *rest in found]
 
         return await self._reading(work)
 
