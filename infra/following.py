@@ -9,7 +9,7 @@ here are old, for then many commands are overtaken at once.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -23,10 +23,12 @@ MAX_BEHIND = 20_000
 is in them, so that not each old state has to be found out by a command that is overtaken."""
 POLL_S = 0.01
 """How often it looks: as long as another's fact goes unnoticed."""
+ALONG_S = 0.05
+"""For how long it does not look by itself after facts came along with an append."""
 QUIET_S = 2.0
 """For how long nothing of use comes before it looks seldom only."""
 SELDOM_S = 0.25
-"""How often that is; or when a command is overtaken."""
+"""How often that is. A command that is overtaken makes it look at once."""
 IDLE_S = 60.0
 """For how long nothing of use comes before it ends."""
 
@@ -46,8 +48,10 @@ class Following:
         self._task: asyncio.Task[None] | None = None
         self._overtaken = asyncio.Event()
         """Set when a command was; only who looks seldom waits for that."""
-        self._seen = 0
+        self.seen = 0
         """The position of the last fact that it has taken."""
+        self._useful_at = self._heard_at = 0.0
+        """When one was of use, and when facts came along with an append, in the loop's time."""
 
     def begin(self) -> None:
         """Follow from here on: a command was overtaken, so another process writes too."""
@@ -62,21 +66,29 @@ class Following:
             await asyncio.wait([self._task], timeout=POLL_S)
 
     async def _run(self) -> None:
-        clock = asyncio.get_running_loop().time
+        clock, histories = asyncio.get_running_loop().time, self._store.histories
         try:
-            self._seen = max(self._seen, await self._store.head() - MAX_BEHIND)
-            useful = clock()
-            while clock() - useful < IDLE_S:
-                facts = await self._store.histories.behind(self._seen, MAX_FACTS)
-                if facts:
-                    self._seen = facts[-1][0]
-                    if self._take(facts):
-                        useful = clock()
+            self.seen = max(self.seen, await self._store.head() - MAX_BEHIND)
+            histories.along = self
+            self._useful_at = clock()
+            while clock() - self._useful_at < IDLE_S:
+                if clock() - self._heard_at < ALONG_S:
+                    await asyncio.sleep(ALONG_S)
+                    continue
+                facts = await histories.behind(self.seen, MAX_FACTS)
+                self._take(facts)
                 if len(facts) < MAX_FACTS:
-                    await self._pause(seldom=clock() - useful > QUIET_S)
+                    await self._pause(seldom=clock() - self._useful_at > QUIET_S)
         except LogError as error:
             # The next command that is overtaken begins anew, and until then each finds out itself.
             log.warning("following ended", context=self._store.context, error=str(error))
+        finally:
+            histories.along = None
+
+    def take(self, facts: Sequence[PlacedFact]) -> None:
+        """Hear of facts that came along with the answer to an append."""
+        self._heard_at = asyncio.get_running_loop().time()
+        self._take(facts)
 
     async def _pause(self, *, seldom: bool) -> None:
         if not seldom:
@@ -86,9 +98,11 @@ class Following:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._overtaken.wait(), SELDOM_S)
 
-    def _take(self, facts: list[PlacedFact]) -> bool:
-        """Take them; returns whether one was of use."""
+    def _take(self, facts: Sequence[PlacedFact]) -> None:
         useful = False
         for _, stream, version, topic, data in facts:
             useful |= self._hear(stream, version, topic, data)
-        return useful
+        if facts:
+            self.seen = max(self.seen, facts[-1][0])
+        if useful:
+            self._useful_at = asyncio.get_running_loop().time()

@@ -1,7 +1,6 @@
 """States in memory: a command decides on the state that the one before it leaves."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from uuid import UUID
 
 from domain import State
@@ -33,7 +32,7 @@ class Cached:
         self.pending = pending
         self.due: int | None = None
         """The version from which on a snapshot is due; None when it is not known yet."""
-        self.heard: Sequence[HeardFact] = ()
+        self.heard: tuple[HeardFact, ...] = ()
         """What other processes have appended since, in order and without a gap."""
 
 
@@ -125,12 +124,10 @@ class Streams:
             return False  # overtaken on its way, or not even in the log: it finds out by itself
         if version > known + 1:
             del self._entries[key]
-        elif known == entry.version:
-            entry.heard = [(topic, data)]
-        else:
-            entry.heard.append((topic, data))
-            if len(entry.heard) >= MAX_HEARD:
-                self._kept_up(key)
+            return True
+        entry.heard += ((topic, data),)
+        if len(entry.heard) >= MAX_HEARD:
+            self._kept_up(key)
         return True
 
     async def _load(self, state: type[State], id: UUID) -> Cached:

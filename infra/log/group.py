@@ -32,9 +32,9 @@ needs longer for each append is not waiting for decisions, but they for it."""
 WORTH_WAITING_S = 0.0005
 """Less is no line of others, but the rest of one batch."""
 PAUSES = 5
-"""How many times as long as its batches stand behind others' a process waits before the next: a
-batch costs PostgreSQL as much as 20 appends in it do, and each process the caches of its processor,
-which another one has used meanwhile."""
+"""How many times as long as its batches stand behind others' a process waits before the next. One
+batch costs PostgreSQL as much as ten appends in it, and more when other processes have used the
+processor's caches meanwhile; so fewer and larger ones make all of them faster."""
 MAX_PAUSE_S = 0.02
 """The longest of these pauses."""
 

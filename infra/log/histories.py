@@ -42,8 +42,22 @@ class Snapshot(NamedTuple):
     data: str
 
 
+class Along(Protocol):
+    """Whoever wants to hear of other processes' facts along with the answers to appends."""
+
+    seen: int
+    """The position behind which facts are news."""
+
+    def take(self, facts: Sequence[PlacedFact]) -> None:
+        """Hear of facts behind it, in order; this process's own may be left out."""
+        ...
+
+
 class Histories(Protocol):
     """What SQLite and PostgreSQL do for the states of one context's streams."""
+
+    along: Along | None
+    """Heeded by a store that several processes write to, as a rule."""
 
     async def read(self, wanted: Sequence[Wanted], limit: int) -> list[History]:
         """Return a history for each stream wanted, as of one moment; `limit` facts at most each.

@@ -107,6 +107,9 @@ class Lane:
             if self._pool.closed:
                 await self._pool.open()
             self._lent = await self._pool.getconn()
+            # What is looked up are a few rows by an index, whatever the values: to plan that
+            # again for each call would cost as much as to do it.
+            await self._lent.execute("SET plan_cache_mode = force_generic_plan")
             libpq = self._lent.pgconn
             libpq.enter_pipeline_mode()
             libpq.nonblocking = 1

@@ -1,5 +1,6 @@
 """The log in PostgreSQL: one function call carries a batch; see the migration's `append`."""
 
+import struct
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from infra.database import POOL_WAIT_S, Database
 from infra.log import rows
-from infra.log.answers import answers
+from infra.log.answers import Answer, answers, heard
 from infra.log.arrays import PARAMETERS, packed
 from infra.log.batch import Batch
 from infra.log.histories import Histories
@@ -31,11 +32,28 @@ T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
 Pool = AsyncConnectionPool[Connection]
 
-LAST = 0.2
+LAST_BATCH = 0.2
 """What the last batch counts for in how long batches stand behind others'. One alone says little:
 who finds nobody in the way once would send small batches again, and be in the way of all."""
 AHEAD = 2
 """Batches on their way at once: while one is written, the next one is there."""
+MAX_HEARD = 500
+"""Facts of other processes that come with one answer."""
+# What others appended before the call, then the answer. The facts are those of the statement's own
+# snapshot, so they are read before the log is locked, and this batch's own are not among them.
+# A limit that the planner cannot see makes it expect few: it takes them by the index.
+APPEND = f"""
+    (SELECT NULL AS outcome, position, NULL::timestamptz, NULL::float8,
+            stream, version, topic, data::text
+       FROM {{context}}.events
+      WHERE position > %b::bigint AND NOT (position > %b::bigint AND position <= %b::bigint)
+      ORDER BY position LIMIT %b::bigint)
+    UNION ALL
+    SELECT a.*, NULL, NULL, NULL, NULL FROM {{context}}.append({PARAMETERS}) a
+"""
+BIGINT = struct.Struct(">q")
+NOWHERE = (None, None, None, None)
+"""Nothing is behind that."""
 MAX_BIGINT = 2**63 - 1
 EVENT_COLUMNS = rows.EVENT_COLUMNS.replace(
     " data", " coalesce(convert_to(data::text, 'UTF8'), sealed)"
@@ -82,7 +100,9 @@ class PostgresStore:
         following, lane = (_pool(str(pool.conninfo), 0, 1) for _ in range(2))
         self._histories = PostgresHistories(context, self._with, following)
         self.histories: Histories = self._histories
-        self._lane = Lane(lane, f"SELECT * FROM {context}.append({PARAMETERS})")
+        self._lane = Lane(lane, APPEND.format(context=context))
+        self._own = 0, 0
+        """Between which positions the last batch of this process is."""
 
     async def append(self, batch: Sequence[Append]) -> list[Outcome | None]:
         """Write the whole batch in one statement, or nothing."""
@@ -91,12 +111,13 @@ class PostgresStore:
             return made.failed(made.stale, {})
         with told():
             try:
-                found = answers(await self._lane.call(packed(made)))
+                found = await self._call(made)
             except errors.ReadOnlySqlTransaction:
                 self._lane.drop()  # to a standby; a new one may find the primary
                 raise
-        self.waited_s += LAST * (found[0].waited_s - self.waited_s)
+        self.waited_s += LAST_BATCH * (found[0].waited_s - self.waited_s)
         if found[0].outcome == "accepted":
+            self._own = found[0].number, found[0].number + len(made.facts)
             return [*made.accepted(self.context, found[0].number, found[0].moment)]
         stale, repeated = {}, {}
         for outcome, number, *_ in found:
@@ -111,6 +132,16 @@ class PostgresStore:
                 if stored:
                     repeated[number - 1] = stored
         return made.failed(stale, repeated)
+
+    async def _call(self, batch: Batch) -> list[Answer]:
+        """Send a batch, and hear of others' facts with the answer to it."""
+        along = self._histories.along
+        places = map(BIGINT.pack, (along.seen, *self._own, MAX_HEARD)) if along else NOWHERE
+        result = await self._lane.call([*places, *packed(batch)])
+        facts = heard(result)
+        if along and facts:
+            along.take(facts)
+        return answers(result, len(facts))
 
     async def stream(
         self,

@@ -8,7 +8,16 @@ from uuid import UUID
 import psycopg
 
 from infra.log.answers import placed
-from infra.log.histories import OUTDATED, SHAPE_MARK, FactRow, History, PlacedFact, Snapshot, Wanted
+from infra.log.histories import (
+    OUTDATED,
+    SHAPE_MARK,
+    Along,
+    FactRow,
+    History,
+    PlacedFact,
+    Snapshot,
+    Wanted,
+)
 from infra.log.lane import Lane, Pool
 from infra.log.postgres_errors import told
 
@@ -73,6 +82,7 @@ class PostgresHistories:
 
     def __init__(self, context: str, with_connection: With, pool: Pool) -> None:
         """Use a pool of one connection, not open yet, for what is asked again and again."""
+        self.along: Along | None = None
         self._with = with_connection
         self._following = Lane(pool, BEHIND.format(context=context))
         # Which of one it is need not be sent with each fact; long streams are read alone.

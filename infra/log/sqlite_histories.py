@@ -11,6 +11,7 @@ from uuid import UUID
 from infra.log.histories import (
     OUTDATED,
     SHAPE_MARK,
+    Along,
     FactRow,
     History,
     PlacedFact,
@@ -94,6 +95,7 @@ class SQLiteHistories:
         self._writing = writing
         self._absent = absent
         """See `infra.log.sqlite_streams.SQLiteStreams.absent`."""
+        self.along: Along | None = None
         self._newest, self._indexed, self._tail, self._behind = (
             statement.format(context=context) for statement in (NEWEST, INDEXED, TAIL, BEHIND)
         )
