@@ -1,12 +1,13 @@
 """States in memory follow the log while another process writes to it too."""
 
+import asyncio
 from uuid import UUID
 
 import pytest
 
 from infra import following
 from infra.log.port import Stale, Unavailable
-from infra.streams import Cached
+from infra.streams import MAX_HEARD, Cached
 from infra.system import System
 from tests.log.appends import append, fact
 from tests.probe.job import Job, PushJob, StartJob
@@ -86,6 +87,78 @@ def test_a_state_that_was_lost_is_no_ground_to_go_on_from(probe: Scenario, other
         assert log.streams.known(A) is lost, "whoever decides on it is lost as well"
 
     probe.run(body())
+
+
+def test_facts_wait_until_the_state_is_wanted_but_not_too_many_of_them(
+    probe: Scenario, other: System
+) -> None:
+    overtake(probe, other)
+    streams = probe.system.logs["probe"].streams
+    for _ in range(MAX_HEARD + 1):
+        probe.send(PushJob(job_id=A), to=other)
+    probe.run(until(lambda: streams.following.seen == 3 + MAX_HEARD + 1))
+    entry = streams._entries[A.int]
+    assert (entry.version, len(entry.heard)) == (3 + MAX_HEARD, 1)
+    wanted = streams.newest(Job, A)
+    assert wanted is not None
+    assert (wanted.version, wanted.state) == (3 + MAX_HEARD + 1, probe.state(Job, A))
+
+
+def test_a_state_that_a_fact_is_missing_of_is_forgotten(probe: Scenario, other: System) -> None:
+    overtake(probe, other)
+    log = probe.system.logs["probe"]
+
+    async def body() -> None:
+        log.streams.following._take([(9, A.int, 9, "probe.job.pushed", b'{"number": 8}')])
+
+    probe.run(body())
+    assert cached(probe.system) is None
+    assert probe.send(PushJob(job_id=A)).receipt.version == 4
+
+
+def test_when_nothing_of_use_comes_it_looks_seldom_until_a_command_is_overtaken(
+    probe: Scenario, other: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for id in (A, B):
+        probe.send(StartJob(job_id=id, name="dig"))
+    monkeypatch.setattr(following, "QUIET_S", 0.0)
+    monkeypatch.setattr(following, "SELDOM_S", 3600)
+    probe.send(PushJob(job_id=A), to=other)
+    probe.send(PushJob(job_id=A))
+    overtaken = probe.system.logs["probe"].streams.following._overtaken
+    probe.run(until(lambda: not overtaken.is_set()))
+    for id in (A, B):
+        probe.send(PushJob(job_id=id), to=other)
+    probe.run(asyncio.sleep(0.1))
+    assert (cached(probe.system), cached(probe.system, B)) == (3, 1)
+    probe.send(PushJob(job_id=A))
+    probe.run(until(lambda: cached(probe.system, B) == 2))
+
+
+@pytest.mark.parametrize("store", ["postgres"])
+def test_others_facts_come_along_with_this_process_s_own_appends(
+    probe: Scenario, other: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    histories = probe.system.logs["probe"].store.histories
+
+    async def nothing(position: int, limit: int) -> list[object]:
+        return []
+
+    monkeypatch.setattr(histories, "behind", nothing)
+    overtake(probe, other)
+    probe.run(until(lambda: histories.along is not None))
+    probe.send(StartJob(job_id=B, name="fill"))
+    along, taken = histories.along, list[int]()
+    assert along is not None
+    take = along.take
+    monkeypatch.setattr(
+        along, "take", lambda facts: (taken.extend(f[0] for f in facts), take(facts))
+    )
+    probe.send(PushJob(job_id=A), to=other)
+    probe.send(PushJob(job_id=B))
+    assert cached(probe.system) == 4
+    assert 5 in taken
+    assert 4 not in taken, "it is this process's own, and known"
 
 
 def test_it_ends_when_nothing_of_use_comes(

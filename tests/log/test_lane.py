@@ -117,3 +117,10 @@ def test_whoever_gives_up_does_not_stop_the_others(lane) -> None:
         assert await patient == 2
 
     lane("SELECT %b::integer", test)
+
+
+def test_a_statement_is_planned_once(lane) -> None:
+    async def test(lane: Lane, _: AsyncConnectionPool) -> None:
+        assert await asked(lane, 1) == 1
+
+    lane("SELECT %b::integer WHERE current_setting('plan_cache_mode') = 'force_generic_plan'", test)
