@@ -1,11 +1,13 @@
 """States in memory follow the log while another process writes to it too."""
 
 import asyncio
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
 
 from infra import following
+from infra.log.histories import PlacedFact
 from infra.log.port import Stale, Unavailable
 from infra.streams import MAX_HEARD, Cached
 from infra.system import System
@@ -104,6 +106,18 @@ def test_facts_wait_until_the_state_is_wanted_but_not_too_many_of_them(
     assert (wanted.version, wanted.state) == (3 + MAX_HEARD + 1, probe.state(Job, A))
 
 
+def test_what_others_append_does_not_put_a_snapshot_off(probe: Scenario, other: System) -> None:
+    overtake(probe, other)
+    before = probe.system.logs["probe"].streams.newest(Job, A)
+    assert before is not None
+    assert before.due == Job.SNAPSHOT_EVERY
+    probe.send(PushJob(job_id=A), to=other)
+    probe.run(until(lambda: cached(probe.system) == 4))
+    after = probe.system.logs["probe"].streams.newest(Job, A)
+    assert after is not None
+    assert after.due == before.due
+
+
 def test_a_state_that_a_fact_is_missing_of_is_forgotten(probe: Scenario, other: System) -> None:
     overtake(probe, other)
     log = probe.system.logs["probe"]
@@ -151,9 +165,12 @@ def test_others_facts_come_along_with_this_process_s_own_appends(
     along, taken = histories.along, list[int]()
     assert along is not None
     take = along.take
-    monkeypatch.setattr(
-        along, "take", lambda facts: (taken.extend(f[0] for f in facts), take(facts))
-    )
+
+    def noting(facts: Sequence[PlacedFact]) -> None:
+        taken.extend(position for position, *_ in facts)
+        take(facts)
+
+    monkeypatch.setattr(along, "take", noting)
     probe.send(PushJob(job_id=A), to=other)
     probe.send(PushJob(job_id=B))
     assert cached(probe.system) == 4

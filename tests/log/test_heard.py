@@ -30,8 +30,8 @@ def test_others_facts_are_taken_by_the_index_though_the_log_was_empty_when_it_wa
     statement = re.sub("%b", lambda _: f"${next(numbers)}", query.format(context="probe"))
     with psycopg.connect(settings.database_url) as connection:
         connection.execute("SET plan_cache_mode = force_generic_plan")
-        connection.execute(f"PREPARE heard AS {statement}")  # type: ignore[arg-type]
-        found = connection.execute(f"EXPLAIN EXECUTE heard ({values})").fetchall()  # type: ignore[arg-type]
+        connection.execute(f"PREPARE heard AS {statement}")
+        found = connection.execute(f"EXPLAIN EXECUTE heard ({values})").fetchall()
     plan = "\n".join(line for (line,) in found)
     assert "Index Scan using events_pkey" in plan
     assert "Sort" not in plan
