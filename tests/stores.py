@@ -154,7 +154,8 @@ def _empty(connection: psycopg.Connection[Any]) -> None:
     # Deleting is much faster than truncating when tables are small, and looking is faster still.
     tables = connection.execute(
         "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
-        " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        # Nor the temporary tables of whoever has just gone away: they go by themselves.
+        " WHERE schemaname !~ '^pg_' AND schemaname <> 'information_schema'"
         " AND tablename NOT IN ('alembic_version', 'head') AND schemaname <> 'public'"
     ).fetchall()
     look = " UNION ALL ".join(
