@@ -18,6 +18,12 @@ from psycopg.pq.abc import PGconn, PGresult
 from psycopg_pool import AsyncConnectionPool
 
 STATEMENT = b"aorist_lane"
+PLANNING = """
+    SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off
+"""
+"""What is looked up are a few rows by an index, in its order, whatever the values and however small
+the tables are when a statement is planned. To plan it for each call would cost as much as to do it.
+"""
 FAILED = ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED
 
 Connection = psycopg.AsyncConnection[Any]
@@ -107,9 +113,7 @@ class Lane:
             if self._pool.closed:
                 await self._pool.open()
             self._lent = await self._pool.getconn()
-            # What is looked up are a few rows by an index, whatever the values: to plan that
-            # again for each call would cost as much as to do it.
-            await self._lent.execute("SET plan_cache_mode = force_generic_plan")
+            await self._lent.execute(PLANNING)
             libpq = self._lent.pgconn
             libpq.enter_pipeline_mode()
             libpq.nonblocking = 1
