@@ -69,7 +69,7 @@ class Following:
         clock, histories = asyncio.get_running_loop().time, self._store.histories
         try:
             self.seen = max(self.seen, await self._store.head() - MAX_BEHIND)
-            histories.along = self
+            histories.listener = self
             self._useful_at = clock()
             while clock() - self._useful_at < IDLE_S:
                 if clock() - self._heard_at < ALONG_S:
@@ -83,7 +83,7 @@ class Following:
             # The next command that is overtaken begins anew, and until then each finds out itself.
             log.warning("following ended", context=self._store.context, error=str(error))
         finally:
-            histories.along = None
+            histories.listener = None
 
     def take(self, facts: Sequence[PlacedFact]) -> None:
         """Hear of facts that came along with the answer to an append."""

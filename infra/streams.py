@@ -11,7 +11,7 @@ from infra.log.group import Pending
 from infra.log.port import Store
 from infra.snapshots import Snapshots
 
-MAX_HEARD = 16
+MAX_UNFOLDED = 16
 """Facts of other processes that a state waits for before they are folded, wanted or not."""
 
 HeardFact = tuple[str, bytes | str]
@@ -126,7 +126,7 @@ class Streams:
             del self._entries[key]
             return True
         entry.heard += ((topic, data),)
-        if len(entry.heard) >= MAX_HEARD:
+        if len(entry.heard) >= MAX_UNFOLDED:
             self._kept_up(key)
         return True
 

@@ -9,7 +9,7 @@ import pytest
 from infra import following
 from infra.log.histories import PlacedFact
 from infra.log.port import Stale, Unavailable
-from infra.streams import MAX_HEARD, Cached
+from infra.streams import MAX_UNFOLDED, Cached
 from infra.system import System
 from tests.log.appends import append, fact
 from tests.probe.job import Job, PushJob, StartJob
@@ -96,14 +96,14 @@ def test_facts_wait_until_the_state_is_wanted_but_not_too_many_of_them(
 ) -> None:
     overtake(probe, other)
     streams = probe.system.logs["probe"].streams
-    for _ in range(MAX_HEARD + 1):
+    for _ in range(MAX_UNFOLDED + 1):
         probe.send(PushJob(job_id=A), to=other)
-    probe.run(until(lambda: streams.following.seen == 3 + MAX_HEARD + 1))
+    probe.run(until(lambda: streams.following.seen == 3 + MAX_UNFOLDED + 1))
     entry = streams._entries[A.int]
-    assert (entry.version, len(entry.heard)) == (3 + MAX_HEARD, 1)
+    assert (entry.version, len(entry.heard)) == (3 + MAX_UNFOLDED, 1)
     wanted = streams.newest(Job, A)
     assert wanted is not None
-    assert (wanted.version, wanted.state) == (3 + MAX_HEARD + 1, probe.state(Job, A))
+    assert (wanted.version, wanted.state) == (3 + MAX_UNFOLDED + 1, probe.state(Job, A))
 
 
 def test_what_others_append_does_not_put_a_snapshot_off(probe: Scenario, other: System) -> None:
@@ -160,17 +160,17 @@ def test_others_facts_come_along_with_this_process_s_own_appends(
 
     monkeypatch.setattr(histories, "behind", nothing)
     overtake(probe, other)
-    probe.run(until(lambda: histories.along is not None))
+    probe.run(until(lambda: histories.listener is not None))
     probe.send(StartJob(job_id=B, name="fill"))
-    along, taken = histories.along, list[int]()
-    assert along is not None
-    take = along.take
+    listener, taken = histories.listener, list[int]()
+    assert listener is not None
+    take = listener.take
 
     def noting(facts: Sequence[PlacedFact]) -> None:
         taken.extend(position for position, *_ in facts)
         take(facts)
 
-    monkeypatch.setattr(along, "take", noting)
+    monkeypatch.setattr(listener, "take", noting)
     probe.send(PushJob(job_id=A), to=other)
     probe.send(PushJob(job_id=B))
     assert cached(probe.system) == 4

@@ -49,6 +49,8 @@ POSTINGS = {"credit": b"c", "debit": b"b", "deposit": b"d", "hold": b"h", "withd
 """The kinds of postings, by a byte each."""
 POSTING_BYTES = 1 + 16
 """What is remembered of a posting: its kind, and its id."""
+OTHERS_BYTES = (RECENT - 1) * POSTING_BYTES
+"""What stays of the others when one is added."""
 
 
 class Funds(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,7 +216,7 @@ class Funds(msgspec.Struct, frozen=True, kw_only=True):
         return self
 
     def _and(self, what: str, id: UUID) -> bytes:
-        return self.recent[-(RECENT - 1) * POSTING_BYTES :] + _posting(what, id)
+        return self.recent[-OTHERS_BYTES:] + _posting(what, id)
 
 
 def _posting(what: str, id: UUID) -> bytes:

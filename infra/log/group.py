@@ -31,7 +31,7 @@ needs longer for each append is not waiting for decisions, but they for it."""
 
 WORTH_WAITING_S = 0.0005
 """Less is no line of others, but the rest of one batch."""
-PAUSES = 5
+PAUSE_FACTOR = 5
 """How many times as long as its batches stand behind others' a process waits before the next. One
 batch costs PostgreSQL as much as ten appends in it, and more when other processes have used the
 processor's caches meanwhile; so fewer and larger ones make all of them faster."""
@@ -126,7 +126,7 @@ class GroupCommit:
             return
         loop, waited = asyncio.get_running_loop(), self._store.waited_s
         if waited > WORTH_WAITING_S:
-            self._looking = loop.call_later(min(PAUSES * waited, MAX_PAUSE_S), self._look)
+            self._looking = loop.call_later(min(PAUSE_FACTOR * waited, MAX_PAUSE_S), self._look)
         else:
             self._looking = loop.call_soon(self._look)
 

@@ -42,7 +42,7 @@ class Snapshot(NamedTuple):
     data: str
 
 
-class Along(Protocol):
+class Listener(Protocol):
     """Whoever wants to hear of other processes' facts along with the answers to appends."""
 
     seen: int
@@ -56,7 +56,7 @@ class Along(Protocol):
 class Histories(Protocol):
     """What SQLite and PostgreSQL do for the states of one context's streams."""
 
-    along: Along | None
+    listener: Listener | None
     """Heeded by a store that several processes write to, as a rule."""
 
     async def read(self, wanted: Sequence[Wanted], limit: int) -> list[History]:

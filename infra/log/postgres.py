@@ -32,16 +32,15 @@ T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
 Pool = AsyncConnectionPool[Connection]
 
-LAST_BATCH = 0.2
+SMOOTHING = 0.2
 """What the last batch counts for in how long batches stand behind others'. One alone says little:
 who finds nobody in the way once would send small batches again, and be in the way of all."""
 AHEAD = 2
 """Batches on their way at once: while one is written, the next one is there."""
-MAX_HEARD = 500
+MAX_ALONG = 500
 """Facts of other processes that come with one answer."""
 # What others appended before the call, then the answer. The facts are those of the statement's own
 # snapshot, so they are read before the log is locked, and this batch's own are not among them.
-# A limit that the planner cannot see makes it expect few: it takes them by the index.
 APPEND = f"""
     (SELECT NULL AS outcome, position, NULL::timestamptz, NULL::float8,
             stream, version, topic, data::text
@@ -115,7 +114,7 @@ class PostgresStore:
             except errors.ReadOnlySqlTransaction:
                 self._lane.drop()  # to a standby; a new one may find the primary
                 raise
-        self.waited_s += LAST_BATCH * (found[0].waited_s - self.waited_s)
+        self.waited_s += SMOOTHING * (found[0].waited_s - self.waited_s)
         if found[0].outcome == "accepted":
             self._own = found[0].number, found[0].number + len(made.facts)
             return [*made.accepted(self.context, found[0].number, found[0].moment)]
@@ -135,12 +134,12 @@ class PostgresStore:
 
     async def _call(self, batch: Batch) -> list[Answer]:
         """Send a batch, and hear of others' facts with the answer to it."""
-        along = self._histories.along
-        places = map(BIGINT.pack, (along.seen, *self._own, MAX_HEARD)) if along else NOWHERE
+        listener = self._histories.listener
+        places = map(BIGINT.pack, (listener.seen, *self._own, MAX_ALONG)) if listener else NOWHERE
         result = await self._lane.call([*places, *packed(batch)])
         facts = heard(result)
-        if along and facts:
-            along.take(facts)
+        if listener and facts:
+            listener.take(facts)
         return answers(result, len(facts))
 
     async def stream(

@@ -11,9 +11,9 @@ from infra.log.answers import placed
 from infra.log.histories import (
     OUTDATED,
     SHAPE_MARK,
-    Along,
     FactRow,
     History,
+    Listener,
     PlacedFact,
     Snapshot,
     Wanted,
@@ -82,7 +82,7 @@ class PostgresHistories:
 
     def __init__(self, context: str, with_connection: With, pool: Pool) -> None:
         """Use a pool of one connection, not open yet, for what is asked again and again."""
-        self.along: Along | None = None
+        self.listener: Listener | None = None
         self._with = with_connection
         self._following = Lane(pool, BEHIND.format(context=context))
         # Which of one it is need not be sent with each fact; long streams are read alone.

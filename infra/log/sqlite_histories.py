@@ -11,9 +11,9 @@ from uuid import UUID
 from infra.log.histories import (
     OUTDATED,
     SHAPE_MARK,
-    Along,
     FactRow,
     History,
+    Listener,
     PlacedFact,
     Snapshot,
     Wanted,
@@ -95,7 +95,7 @@ class SQLiteHistories:
         self._writing = writing
         self._absent = absent
         """See `infra.log.sqlite_streams.SQLiteStreams.absent`."""
-        self.along: Along | None = None
+        self.listener: Listener | None = None
         self._newest, self._indexed, self._tail, self._behind = (
             statement.format(context=context) for statement in (NEWEST, INDEXED, TAIL, BEHIND)
         )
